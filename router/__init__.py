@@ -1,0 +1,1 @@
+"""Decides how to think about a question, and thinks: pure, no web framework, HTTP client or model library."""

@@ -1,0 +1,1 @@
+"""Adapts the router to the world: HTTP on one side, models on the other."""
