@@ -1,9 +1,10 @@
 """The nouns. Everything here is frozen: a search never changes what it has already produced."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Mapping
+from typing import Any
 
 
 class Finish(StrEnum):

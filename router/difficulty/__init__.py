@@ -1,0 +1,1 @@
+"""How hard a question is, from what its first samples show."""

@@ -1,0 +1,79 @@
+"""Strategy, plan, policy: what searches, what was chosen, what chooses."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from .aggregation import Aggregate, Reduce
+from .search import Search
+from .types import Difficulty
+
+
+class Strategy(Protocol):
+    """A way to search: a frozen dataclass of its paper's letters, without state of its own."""
+
+    name: ClassVar[str]
+    """The name clients use."""
+
+    @property
+    def n(self) -> int:
+        """Solution paths it explores."""
+        ...
+
+    async def __call__(self, search: Search, /) -> None:
+        """Explore; what it finishes is in `search.solutions`, however it ends."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do for one question. Without a strategy, what the probe found is enough."""
+
+    strategy: Strategy | None
+    aggregate: Aggregate
+    reduce: Reduce = Reduce.PRODUCT
+    reason: str = ""
+
+    @property
+    def name(self) -> str | None:
+        """The strategy's name."""
+        return None if self.strategy is None else self.strategy.name
+
+    @property
+    def n(self) -> int:
+        """Solution paths the strategy explores."""
+        return 0 if self.strategy is None else self.strategy.n
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a policy may plan with: samples, compute and seconds left (None is no bound).
+
+    `verified` says whether there is a scorer. `solutions` have finished so far, and one took `typical` compute
+    on average, judging included (None before the first).
+    """
+
+    samples: int | None
+    tokens: int | None
+    seconds: float | None
+    verified: bool
+    solutions: int = 0
+    typical: float | None = None
+
+    def affordable(self, most: int) -> int:
+        """Return how many more samples fit, at the typical price where it is known; at least 1, at most `most`."""
+        bounds = [most] if self.samples is None else [most, self.samples]
+        if self.tokens is not None and self.typical:
+            bounds.append(int(self.tokens / self.typical))
+        return max(1, min(bounds))
+
+
+class Policy(Protocol):
+    """Chooses how to think. Synchronous and pure: a function of what it is told."""
+
+    def probe(self, room: Room) -> int:
+        """Return how many samples to draw before planning; 0 to plan at once."""
+        ...
+
+    def plan(self, difficulty: Difficulty | None, room: Room) -> Plan:
+        """Return the plan; `difficulty` is None when there was no probe."""
+        ...

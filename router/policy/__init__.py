@@ -1,0 +1,1 @@
+"""What chooses a plan: pinned by the client, or from difficulty and budget."""

@@ -1,0 +1,61 @@
+"""The policy that needs no calibration: documented rules from difficulty and budget."""
+
+from dataclasses import dataclass
+
+from ..aggregation import Aggregate
+from ..plan import Plan, Room
+from ..types import Difficulty
+from .names import plan_for
+
+_PROBE = 4
+_WORTH_PROBING = 8
+_MOST = 256
+_SURE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultPolicy:
+    """Probe with four samples, stop if they settle it, search harder the harder the question is.
+
+    - One sample: greedy. Fewer than eight: all of them at once, weighted by the scorer.
+    - The probe is unanimous and the scorer agrees: stop. More compute would not change the answer.
+    - No sample states an answer: stop. There is nothing to vote on.
+    - Easy (levels 1 and 2): weighted best-of-N, with `thrifty` at most twelve more samples.
+    - Harder: weighted best-of-N with all that is left; without a scorer majority voting.
+    - Under a deadline the samples come in waves that double, so that each wave ends with something.
+    """
+
+    thrifty: bool = False
+    """Whether samples that are not needed stay unspent even where the budget would allow them."""
+
+    def probe(self, room: Room) -> int:
+        """Four samples, where the budget is large enough for the answer to matter."""
+        return _PROBE if room.samples is None or room.samples >= _WORTH_PROBING else 0
+
+    def plan(self, difficulty: Difficulty | None, room: Room) -> Plan:
+        """Return the next thing to do."""
+        if room.samples == 0 or (difficulty is None and room.solutions):
+            return self._stop(room, "the budget is used")
+        n = room.affordable(_MOST)
+        if difficulty is None:
+            return plan_for("greedy", 1, reason="one sample") if n == 1 else self._vote(n, room, "a small budget")
+        if difficulty.agreement == 0:
+            return self._stop(room, "no sample states an answer to vote on")
+        if difficulty.agreement == 1 and (difficulty.value is None or difficulty.value >= _SURE):
+            return self._stop(room, "the probe is unanimous")
+        return self._more(n, difficulty, room)
+
+    def _more(self, n: int, difficulty: Difficulty, room: Room) -> Plan:
+        if room.seconds is not None:
+            n = min(n, max(_PROBE, room.solutions))
+        elif room.solutions > difficulty.samples:
+            return self._stop(room, "the plan has run")
+        if self.thrifty and difficulty.level <= 2:
+            n = min(n, 3 * _PROBE)
+        return self._vote(n, room, f"difficulty {difficulty.level} of 5")
+
+    def _vote(self, n: int, room: Room, reason: str) -> Plan:
+        return plan_for("weighted_best_of_n" if room.verified else "majority_voting", n, reason=reason)
+
+    def _stop(self, room: Room, reason: str) -> Plan:
+        return Plan(None, Aggregate.WEIGHTED_MAJORITY if room.verified else Aggregate.MAJORITY, reason=reason)

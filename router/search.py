@@ -1,0 +1,309 @@
+"""The workbench a strategy works on: it spends, scores, records, reports and cancels, once, for all of them.
+
+Running out of budget or time ends the search, never the request: what has finished stays in `solutions`.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import ceil, isfinite
+
+from .aggregation import Reduce, reduce
+from .budget import Hold, Ledger
+from .events import Degraded, Lost, Observer, Pruned, Sampled, Scored, Text, ignore
+from .extraction import extract
+from .ports import Draw, Generator, GeneratorError, Measure, Scorer, ScorerError, Tally
+from .types import Candidate, Problem, Sample
+
+SEARCH_TEMPERATURE = 0.8
+"""Where the client names no temperature above 0, samples of a search are drawn at this one."""
+
+
+class Search:
+    """One search for an answer to one problem, with four verbs: extend, rollout, keep, concurrently.
+
+    Every sample it draws is paid from `ledger`; nothing new starts after `deadline` (event-loop time).
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        measure: Measure,
+        ledger: Ledger,
+        generator: Generator,
+        scorer: Scorer | None,
+        *,
+        longest: int,
+        deadline: float | None = None,
+        seed: int = 0,
+        observe: Observer = ignore,
+    ) -> None:
+        self.problem = problem
+        self.ledger = ledger
+        self.reduce = Reduce.PRODUCT
+        """How the step rewards of this search become values."""
+        self.stopped: str | None = None
+        """Why the search had to stop early: "budget" or "deadline"."""
+        self.degraded: tuple[str, ...] = ()
+        self.lost = 0
+        self.live = False
+        """Report the text of a sample that is drawn alone as it comes."""
+        self.rounds = 0
+        self._measure = measure
+        self._generator = generator
+        self._scorer = scorer
+        self._longest = longest
+        self._deadline = deadline
+        self._seed = seed
+        self._observe = observe
+        self._solutions = dict[tuple[int, ...], Candidate]()
+        self._open = dict[tuple[int, ...], Candidate]()
+        self._stuck = dict[tuple[int, ...], Candidate]()
+        self._drawn = Counter[tuple[int, ...]]()
+        self._judging = dict[tuple[int, ...], Hold]()
+
+    @property
+    def solutions(self) -> list[Candidate]:
+        """The finished candidates so far, ordered by path: not by the accident of arrival."""
+        return [self._solutions[path] for path in sorted(self._solutions)]
+
+    @property
+    def unfinished(self) -> list[Candidate]:
+        """Paths that were neither finished nor pruned, the longest first."""
+        return sorted([*self._open.values(), *self._stuck.values()], key=lambda c: (-c.tokens, c.path))
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time left to draw samples in; None without a deadline."""
+        return None if self._deadline is None else self._deadline - asyncio.get_running_loop().time()
+
+    @property
+    def verified(self) -> bool:
+        """Whether there is a scorer and it works."""
+        return self._scorer is not None
+
+    async def extend(self, parents: Sequence[Candidate], k: int) -> list[Candidate]:
+        """Draw `k` children of each parent, one step longer, and judge them; in order of parent and index.
+
+        Without a scorer there is nothing to choose between steps by: the children then go to the end.
+        """
+        self.rounds += 1
+        if not self.verified:
+            return await self.rollout(parents, k)
+        return await self._judge(await self._grow(parents, k, whole=False, judge=True))
+
+    async def rollout(
+        self, parents: Sequence[Candidate], k: int, *, judge: bool = False, temperature: float | None = None
+    ) -> list[Candidate]:
+        """Draw `k` children of each parent that run to the end of the answer, and judge them if asked to."""
+        judge = judge and self.verified
+        children = await self._grow(parents, k, whole=True, judge=judge, temperature=temperature)
+        return await self._judge(children) if judge else children
+
+    def keep(self, candidates: Sequence[Candidate], k: int) -> list[Candidate]:
+        """Return the `k` most valuable; the others are pruned and their samples handed on."""
+        ranked = sorted(candidates, key=lambda c: -(c.value or 0.0))  # stable: ties go to the lower index
+        pruned = [c for c in ranked[k:] if not c.finished]
+        for candidate in pruned:
+            if self._open.pop(candidate.path, None):
+                self.ledger.hand_on()
+        if pruned:
+            self._observe(Pruned(tuple(c.path for c in pruned)))
+        return ranked[:k]
+
+    async def concurrently(self, branch: Callable[[Candidate], Awaitable[None]], nodes: Iterable[Candidate]) -> None:
+        """Run `branch` on every node at the same time; one that fails cancels the others."""
+        async with asyncio.TaskGroup() as group:
+            for node in nodes:
+                group.create_task(_run(branch, node))
+
+    async def _judge(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return the candidates with their rewards and values, or as they were if the scorer fails."""
+        if self._scorer is None or not candidates:
+            return list(candidates)
+        try:
+            scores = await self._scorer.score(self.problem, candidates)
+            rewards = _checked(scores.rewards, len(candidates))
+        except ScorerError as failure:
+            self._scorer = None
+            self._degrade(f"scorer: {failure}")
+            self._unbill(candidates)
+            return list(candidates)
+        self._bill(candidates, scores.tokens)
+        judged = [c.judged(r, reduce(r, self.reduce)) for c, r in zip(candidates, rewards, strict=True)]
+        for candidate in judged:
+            self._record(candidate)
+        self._observe(Scored(len(judged), scores.tokens, max(c.value or 0.0 for c in judged)))
+        return judged
+
+    async def _grow(
+        self,
+        parents: Sequence[Candidate],
+        k: int,
+        *,
+        whole: bool,
+        judge: bool,
+        temperature: float | None = None,
+    ) -> list[Candidate]:
+        wish = self.problem.temperature or SEARCH_TEMPERATURE
+        mode = _Mode(whole, judge, wish if temperature is None else temperature)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._children(p, k, mode)) for p in parents]
+        return [child for task in tasks for child in task.result()]
+
+    async def _children(self, parent: Candidate, k: int, mode: "_Mode") -> list[Candidate]:
+        """Draw up to `k` children, as many at a time as the budget lets start."""
+        room = self._longest - parent.tokens
+        if room < 1 or not self._in_time():
+            return []
+        if self._open.pop(parent.path, None):
+            self.ledger.hand_on()  # the first child takes over its parent's sample
+        calls = list[asyncio.Task[list[Candidate]]]()
+        async with asyncio.TaskGroup() as group:
+            while k > 0 and self._in_time():
+                hold = await self.ledger.reserve(k, room, self._price(parent, mode), least=self._least(parent))
+                if hold is None:
+                    # running out of paths is how a tree search narrows; running out of tokens ends it
+                    self.stopped = self.stopped or ("budget" if self.ledger.samples_left >= 1 else None)
+                    break
+                first = self._drawn[parent.path]
+                self._drawn[parent.path] += hold.count
+                k -= hold.count
+                draw = self._draw(parent, hold, first, mode)
+                calls.append(group.create_task(self._call(draw, first, hold, mode)))
+        children = [child for call in calls for child in call.result()]
+        if not children and parent.path:
+            self._stuck[parent.path] = parent
+        return sorted(children, key=lambda c: c.path)
+
+    def _draw(self, parent: Candidate, hold: Hold, first: int, mode: "_Mode") -> Draw:
+        return Draw(
+            problem=self.problem,
+            prefix=parent,
+            count=hold.count,
+            seed=(_derived(self._seed, parent.path) + first) % 2**63,
+            max_tokens=hold.tokens // hold.count,
+            whole=mode.whole,
+            temperature=mode.temperature,
+            deadline=self._deadline,
+        )
+
+    async def _call(self, draw: Draw, first: int, hold: Hold, mode: "_Mode") -> list[Candidate]:
+        """Carry out one draw. Whatever happens, what was generated is charged and the rest is released."""
+        tally, settled = Tally(), 0
+        children = list[Candidate]()
+        each = hold.compute // hold.count
+        on_text = self._piece if self.live and draw.count == 1 else None
+        samples = self._generator.sample(draw, tally, on_text)
+        try:
+            async for j, sample in samples:
+                part = hold.split(draw.max_tokens, each)
+                part.generated(sample.tokens)
+                settled += sample.tokens
+                children.append(self._child(draw, first + j, sample))
+                self._set_aside(children[-1], part, mode)
+        except GeneratorError as failure:
+            self._lose(draw.count - len(children), str(failure))
+        else:
+            if len(children) < draw.count:
+                self._lose(draw.count - len(children), "the backend returned fewer samples than asked")
+        finally:
+            close = getattr(samples, "aclose", None)
+            if close is not None:
+                await close()
+            hold.generated(max(0, tally.tokens - settled))
+            hold.release()
+        return children
+
+    def _child(self, draw: Draw, index: int, sample: Sample) -> Candidate:
+        child = draw.prefix.extended(index, sample)
+        self._record(child)
+        answer = extract(child.text) if child.finished else None
+        self._observe(Sampled(child.path, sample.tokens, sample.finish, answer))
+        return child
+
+    def _record(self, candidate: Candidate) -> None:
+        (self._solutions if candidate.finished else self._open)[candidate.path] = candidate
+
+    def _piece(self, text: str) -> None:
+        self._observe(Text(text))
+
+    def _set_aside(self, child: Candidate, part: Hold, mode: "_Mode") -> None:
+        """Keep of a settled sample's hold what judging it may take."""
+        part.keep(self._judgement(child.tokens) if mode.judge else 0)
+        if mode.judge:
+            self._judging[child.path] = part
+
+    def _price(self, parent: Candidate, mode: "_Mode") -> Callable[[int], int]:
+        """Price a sample that adds `t` tokens to `parent`, with its judgement, which reads the whole path."""
+        return lambda t: t + (self._judgement(parent.tokens + t) if mode.judge else 0)
+
+    def _judgement(self, tokens: int) -> int:
+        if self._scorer is None:
+            return 0
+        return ceil(self._scorer.ratio * self._scorer.bill(self._measure.prompt_tokens, tokens))
+
+    def _least(self, parent: Candidate) -> int:
+        """Say when to stop starting samples: not with fewer tokens than the shortest solution took, once there is one."""
+        return max(1, min((s.tokens for s in self._solutions.values()), default=1) - parent.tokens)
+
+    def _bill(self, candidates: Sequence[Candidate], scorer_tokens: int) -> None:
+        """Pay the scorer from what was set aside for these candidates."""
+        purse = Hold(self.ledger, 0, 0, 0)
+        for candidate in candidates:
+            if part := self._judging.pop(candidate.path, None):
+                purse.merge(part)
+        purse.judged(scorer_tokens, ceil(self._scorer.ratio * scorer_tokens) if self._scorer else 0)
+        purse.release()
+
+    def _unbill(self, candidates: Sequence[Candidate]) -> None:
+        for candidate in candidates:
+            if part := self._judging.pop(candidate.path, None):
+                part.release()
+
+    def _lose(self, samples: int, reason: str) -> None:
+        for _ in range(samples):
+            self.ledger.hand_on()
+        self.lost += samples
+        self._observe(Lost(samples, reason))
+
+    def _degrade(self, reason: str) -> None:
+        self.degraded = (*self.degraded, reason)
+        self._observe(Degraded(reason))
+
+    def _in_time(self) -> bool:
+        if self._deadline is None or asyncio.get_running_loop().time() < self._deadline:
+            return True
+        self.stopped = "deadline"
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Mode:
+    """How the samples of one verb are drawn."""
+
+    whole: bool
+    judge: bool
+    temperature: float
+
+
+async def _run(branch: Callable[[Candidate], Awaitable[None]], node: Candidate) -> None:
+    await branch(node)
+
+
+def _checked(rewards: Sequence[Sequence[float]], candidates: int) -> list[tuple[float, ...]]:
+    """Refuse what is not one reward in [0, 1] per step: NaN compares false with everything and would win or lose."""
+    if len(rewards) != candidates:
+        raise ScorerError(f"{len(rewards)} results for {candidates} candidates")
+    for row in rewards:
+        if not all(isfinite(r) and 0.0 <= r <= 1.0 for r in row):
+            raise ScorerError("a reward is not a number between 0 and 1")
+    return [tuple(r) for r in rewards]
+
+
+def _derived(seed: int, path: tuple[int, ...]) -> int:
+    """Return the seed of the first child of `path`: a function of the request's seed and the path alone."""
+    digest = blake2b(repr((seed, path)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
