@@ -86,7 +86,7 @@ class _Expression:
             token = _TOKEN.match(text, at)
             if token is None:
                 raise _NotANumber
-            self._tokens.append(token[3] if token[3] else Fraction(token[1]) * Fraction(10) ** int(token[2] or 0))
+            self._tokens.append(token[3] or Fraction(token[1]) * Fraction(10) ** int(token[2] or 0))
             at = token.end()
         self._at = 0
         self._depth = 0

@@ -39,9 +39,8 @@ _TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mathit|mbox|operatorn
 _NOISE = re.compile(r"\\(?:left|right|displaystyle|,|;|:|!|>| |quad|qquad)(?![a-zA-Z])|\^\s*\{?\\circ\}?|°|\\?%|~")
 _MONEY = re.compile(r"^([-+−]?)\s*(?:\\?\$|€|£|USD|EUR)\s*(?=[\d.])")
 _NAMED = re.compile(r"^\s*\\?[a-zA-Z](?:_\{?\w+\}?)?(?:\([a-z]\))?\s*(?:=|:=|\\approx|≈)\s*(?=\S)")
-_UNITS = re.compile(
-    rf"^({_NUMBER}|[-+−]?\\[dt]?frac\s*\{{\d+\}}\s*\{{\d+\}})\s*((?:[a-zA-Z]{{2,}}|[a-zA-Z](?![a-zA-Z0-9(]))[a-zA-Z /.,'²³^23{{}}-]*)$"
-)
+_UNIT = r"(?:[a-zA-Z]{2,}|[a-zA-Z](?![a-zA-Z0-9(]))[a-zA-Z /.,'²³^23{}-]*"
+_UNITS = re.compile(rf"^({_NUMBER}|[-+−]?\\[dt]?frac\s*\{{\d+\}}\s*\{{\d+\}})\s*({_UNIT})$")
 _NO_UNIT = re.compile(r"(?i)\b(?:and|or|to|pi|sqrt|sin|cos|tan|log|ln|exp|mod|x|y|z|i|e|times|over|choose)\b")
 
 
@@ -80,7 +79,7 @@ def _unwrap(text: str) -> str:
     before = None
     while text != before:
         before = text
-        text = text.strip().rstrip(".;,!").strip()
+        text = text.strip().rstrip(".;,!*").strip()
         for opening, closing in _WRAPPERS:
             inner = text[len(opening) : -len(closing)]
             if (

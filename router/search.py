@@ -246,7 +246,7 @@ class Search:
         return ceil(self._scorer.ratio * self._scorer.bill(self._measure.prompt_tokens, tokens))
 
     def _least(self, parent: Candidate) -> int:
-        """Say when to stop starting samples: not with fewer tokens than the shortest solution took, once there is one."""
+        """Return the fewest tokens worth starting a sample with: what the shortest solution took, once there is one."""
         return max(1, min((s.tokens for s in self._solutions.values()), default=1) - parent.tokens)
 
     def _bill(self, candidates: Sequence[Candidate], scorer_tokens: int) -> None:

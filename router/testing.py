@@ -86,6 +86,7 @@ class FakeGenerator:
         self.draws.append(draw)
         self.drawn += draw.count
         self.active += draw.count
+        running = draw.count
         start = asyncio.get_running_loop().time()
         try:
             if self.fail:
@@ -95,12 +96,12 @@ class FakeGenerator:
                 await self._until(start + sample.tokens * self.seconds)
                 tally.tokens += sample.tokens
                 self.active -= 1
+                running -= 1
                 if on_text:
                     on_text(sample.text)
                 yield j, sample
-            self.active -= self.lose
         finally:
-            self.active = 0 if self.active < 0 or self.fail else self.active
+            self.active -= running
 
     def _write(self, draw: Draw, j: int, start: float) -> Sample:
         rest = self.script(draw.prefix.text, draw.seed + j)

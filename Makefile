@@ -1,0 +1,55 @@
+# Everything a fresh machine with Python (3.11 or newer), make and git needs: `make serve` and `make test`.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+# The embedded engine runs one thread per model; more BLAS threads only get in each other's way.
+export OPENBLAS_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup serve test format lint types imports check clean
+
+help:  ## Show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+
+$(VENV)/.setup: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[plots]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.setup
+	$(BIN)/python -m pip install --quiet -e '.[plots]' --group dev
+	@touch $@
+
+setup: $(VENV)/.setup  ## Install into .venv; the command is then .venv/bin/cogitate
+
+serve: setup  ## Start the embedded default on HOST:PORT
+	$(BIN)/cogitate serve --host $(HOST) --port $(PORT)
+
+test: lint types imports check  ## The whole gate
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/pyright
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+check: $(VENV)/.dev
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+format: $(VENV)/.dev  ## Format and fix what can be fixed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## Remove the environment and all caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage htmlcov dist build
