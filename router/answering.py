@@ -181,6 +181,7 @@ def _room(search: Search) -> Room:
         verified=search.verified,
         solutions=solutions,
         typical=ledger.spent.compute / solutions if solutions else None,
+        elapsed=search.seconds_spent,
     )
 
 

@@ -48,8 +48,8 @@ class Plan:
 class Room:
     """What a policy may plan with: samples, compute and seconds left (None is no bound).
 
-    `verified` says whether there is a scorer. `solutions` have finished so far, and one took `typical` compute
-    on average, judging included (None before the first).
+    `verified` says whether there is a scorer. `solutions` have finished in the `elapsed` seconds so far, and one
+    took `typical` compute on average, judging included (None before the first).
     """
 
     samples: int | None
@@ -58,12 +58,19 @@ class Room:
     verified: bool
     solutions: int = 0
     typical: float | None = None
+    elapsed: float = 0.0
 
     def affordable(self, most: int) -> int:
-        """Return how many more samples fit, at the typical price where it is known; at least 1, at most `most`."""
+        """Return how many more samples to start: at least 1, at most `most`.
+
+        No more than the samples left, than the tokens left pay for at the typical price, and than fit into half
+        of the time left at the pace so far, as if many at once were no faster than one after the other.
+        """
         bounds = [most] if self.samples is None else [most, self.samples]
         if self.tokens is not None and self.typical:
             bounds.append(int(self.tokens / self.typical))
+        if self.seconds is not None and self.elapsed > 0 and self.solutions:
+            bounds.append(int(self.solutions * self.seconds / self.elapsed / 2))
         return max(1, min(bounds))
 
 

@@ -56,6 +56,7 @@ class Search:
         self._scorer = scorer
         self._longest = longest
         self._deadline = deadline
+        self._start = asyncio.get_running_loop().time()
         self._seed = seed
         self._observe = observe
         self._solutions = dict[tuple[int, ...], Candidate]()
@@ -73,6 +74,11 @@ class Search:
     def unfinished(self) -> list[Candidate]:
         """Paths that were neither finished nor pruned, the longest first."""
         return sorted([*self._open.values(), *self._stuck.values()], key=lambda c: (-c.tokens, c.path))
+
+    @property
+    def seconds_spent(self) -> float:
+        """Time since the search began."""
+        return asyncio.get_running_loop().time() - self._start
 
     @property
     def seconds_left(self) -> float | None:

@@ -10,6 +10,7 @@ from .names import plan_for
 _PROBE = 4
 _WORTH_PROBING = 8
 _MOST = 256
+_ENOUGH = 16
 _SURE = 0.9
 
 
@@ -20,9 +21,9 @@ class DefaultPolicy:
     - One sample: greedy. Fewer than eight: all of them at once, weighted by the scorer.
     - The probe is unanimous and the scorer agrees: stop. More compute would not change the answer.
     - No sample states an answer: stop. There is nothing to vote on.
-    - Easy (levels 1 and 2): weighted best-of-N, with `thrifty` at most twelve more samples.
+    - Easy (levels 1 and 2): weighted best-of-N, with `thrifty` at most sixteen samples in all.
     - Harder: weighted best-of-N with all that is left; without a scorer majority voting.
-    - Under a deadline the samples come in waves that double, so that each wave ends with something.
+    - Where time is short the samples come in waves, each as large as is sure to end in time.
     """
 
     thrifty: bool = False
@@ -36,23 +37,17 @@ class DefaultPolicy:
         """Return the next thing to do."""
         if room.samples == 0 or (difficulty is None and room.solutions):
             return self._stop(room, "the budget is used")
-        n = room.affordable(_MOST)
         if difficulty is None:
+            n = room.affordable(_MOST)
             return plan_for("greedy", 1, reason="one sample") if n == 1 else self._vote(n, room, "a small budget")
         if difficulty.agreement == 0:
             return self._stop(room, "no sample states an answer to vote on")
         if difficulty.agreement == 1 and (difficulty.value is None or difficulty.value >= _SURE):
             return self._stop(room, "the probe is unanimous")
-        return self._more(n, difficulty, room)
-
-    def _more(self, n: int, difficulty: Difficulty, room: Room) -> Plan:
-        if room.seconds is not None:
-            n = min(n, max(_PROBE, room.solutions))
-        elif room.solutions > difficulty.samples:
-            return self._stop(room, "the plan has run")
-        if self.thrifty and difficulty.level <= 2:
-            n = min(n, 3 * _PROBE)
-        return self._vote(n, room, f"difficulty {difficulty.level} of 5")
+        wanted = (_ENOUGH if self.thrifty and difficulty.level <= 2 else _MOST) - room.solutions
+        if wanted < 1:
+            return self._stop(room, "enough for this difficulty")
+        return self._vote(room.affordable(wanted), room, f"difficulty {difficulty.level} of 5")
 
     def _vote(self, n: int, room: Room, reason: str) -> Plan:
         return plan_for("weighted_best_of_n" if room.verified else "majority_voting", n, reason=reason)
