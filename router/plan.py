@@ -61,7 +61,7 @@ class Room:
     elapsed: float = 0.0
 
     def affordable(self, most: int) -> int:
-        """Return how many more samples to start: at least 1, at most `most`.
+        """Return how many more samples to start: at most `most`, and at least 1 as long as there is no solution.
 
         No more than the samples left, than the tokens left pay for at the typical price, and than fit into half
         of the time left at the pace so far, as if many at once were no faster than one after the other.
@@ -71,7 +71,7 @@ class Room:
             bounds.append(int(self.tokens / self.typical))
         if self.seconds is not None and self.elapsed > 0 and self.solutions:
             bounds.append(int(self.solutions * self.seconds / self.elapsed / 2))
-        return max(1, min(bounds))
+        return max(0 if self.solutions else 1, min(bounds))
 
 
 class Policy(Protocol):

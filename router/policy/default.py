@@ -35,19 +35,20 @@ class DefaultPolicy:
 
     def plan(self, difficulty: Difficulty | None, room: Room) -> Plan:
         """Return the next thing to do."""
-        if room.samples == 0 or (difficulty is None and room.solutions):
+        n = room.affordable(_MOST)
+        if n < 1 or (difficulty is None and room.solutions):
             return self._stop(room, "the budget is used")
         if difficulty is None:
-            n = room.affordable(_MOST)
             return plan_for("greedy", 1, reason="one sample") if n == 1 else self._vote(n, room, "a small budget")
         if difficulty.agreement == 0:
             return self._stop(room, "no sample states an answer to vote on")
         if difficulty.agreement == 1 and (difficulty.value is None or difficulty.value >= _SURE):
             return self._stop(room, "the probe is unanimous")
-        wanted = (_ENOUGH if self.thrifty and difficulty.level <= 2 else _MOST) - room.solutions
-        if wanted < 1:
+        if self.thrifty and difficulty.level <= 2:
+            n = min(n, _ENOUGH - room.solutions)
+        if n < 1:
             return self._stop(room, "enough for this difficulty")
-        return self._vote(room.affordable(wanted), room, f"difficulty {difficulty.level} of 5")
+        return self._vote(n, room, f"difficulty {difficulty.level} of 5")
 
     def _vote(self, n: int, room: Room, reason: str) -> Plan:
         return plan_for("weighted_best_of_n" if room.verified else "majority_voting", n, reason=reason)

@@ -32,7 +32,7 @@ class FixedPolicy:
         waves = room.seconds is not None and room.seconds < _TIGHT and self.name not in (*_STEPWISE, "greedy")
         probed = 0 if difficulty is None else difficulty.samples
         wanted = (self.n or _UNBOUNDED) - (room.solutions if waves else 0)
-        if room.samples == 0 or wanted < 1 or (room.solutions > probed and not waves):
-            return Plan(None, STRATEGIES[self.name].aggregate, reason="the strategy asked for has run")
         n = room.affordable(wanted if room.solutions or not waves else min(wanted, _FIRST_WAVE))
+        if n < 1 or (room.solutions > probed and not waves):
+            return Plan(None, STRATEGIES[self.name].aggregate, reason="the strategy asked for has run")
         return plan_for(self.name, n, reason="asked for by the client")
