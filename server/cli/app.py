@@ -1,0 +1,71 @@
+"""The commands and their options. What they do is in the files beside; they are imported when they are called."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="cogitate",
+    help="Decides, per question, how much and in which way to think. OpenAI-compatible.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
+Port = Annotated[
+    int | None, typer.Option(help="Port to listen on; 0 takes a free one. [default: 8000]", min=0, max=65535)
+]
+
+
+@app.command()
+def serve(host: Host = None, port: Port = None) -> None:
+    """Start the server with the embedded models."""
+    from .serve import serve as run
+
+    raise typer.Exit(run(host, port))
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="The question; - reads it from standard input.")],
+    budget: Annotated[str, typer.Option(help="A preset, or e.g. 'samples=16, deadline=2.5'.")] = "auto",
+    strategy: Annotated[str | None, typer.Option(help="Pin a strategy; see `cogitate strategies`.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same samples.")] = 0,
+) -> None:
+    """Answer one question here, with the embedded models: live progress in a terminal, the bare answer in a pipe."""
+    from .ask import ask as run
+
+    text = sys.stdin.read() if question == "-" else question
+    raise typer.Exit(run(text.strip(), budget, strategy, seed))
+
+
+@app.command()
+def strategies(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """List the strategies, with their papers."""
+    from .strategies import strategies as run
+
+    run(as_json=as_json)
+
+
+@app.command("eval")
+def evaluate(
+    problems: Annotated[int, typer.Option(help="How many problems, shared out over the five levels.", min=5)] = 250,
+    seed: Annotated[int, typer.Option(help="Draws the problems and the samples.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Write the results here, and the plot beside it.")] = None,
+    arms: Annotated[
+        str | None, typer.Option(help="Rows to run, e.g. 'greedy@1,dvts@16'. [default: every strategy at 4, 16 and 64]")
+    ] = None,
+    split: Annotated[str, typer.Option(help="`test`, or `calibration` to choose by.")] = "test",
+    timed: Annotated[int, typer.Option(help="Problems per level whose wall-clock time is taken alone.", min=0)] = 4,
+    concurrency: Annotated[int, typer.Option(help="Problems under way at once.", min=1)] = 16,
+) -> None:
+    """Measure the embedded models on held-out problems: one row a strategy and budget. Continues where it stopped."""
+    from .evaluate import Order
+    from .evaluate import evaluate as run
+
+    raise typer.Exit(run(Order(problems, seed, json, arms, split, timed, concurrency)))
