@@ -1,0 +1,1 @@
+"""The embedded problem family: five levels of six kinds of problem, each with an exact checker."""

@@ -1,0 +1,177 @@
+"""Arithmetic: `What is (3 + 4) * 5?`. Each step works out one operation and writes down what remains."""
+
+import re
+from dataclasses import dataclass
+from random import Random
+
+from .expressions import (
+    Expression,
+    Operation,
+    Operator,
+    apply,
+    evaluate,
+    operations,
+    parse,
+    reduce_first,
+    show,
+)
+from .problem import Problem
+from .wording import Wording
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a level's expressions grow; all bounds are inclusive."""
+
+    operations: tuple[int, int]
+    operand: int
+    large_factor: int
+    small_factor: int
+    value: int
+    product_weight: float = 2.4  # against 3 for a sum, 3 for a difference and 1 for a quotient
+
+
+LEVELS = {
+    1: Limits((1, 2), operand=20, large_factor=9, small_factor=9, value=200),
+    2: Limits((2, 3), operand=99, large_factor=30, small_factor=9, value=900),
+    3: Limits((3, 4), operand=300, large_factor=99, small_factor=30, value=9_000),
+    4: Limits((4, 5), operand=999, large_factor=150, small_factor=60, value=99_999, product_weight=3.2),
+    5: Limits((5, 7), operand=999, large_factor=300, small_factor=99, value=999_999, product_weight=3.2),
+}
+FRAMES = ("What is %s?", "Compute %s.", "Calculate %s.", "Evaluate %s.")
+
+_OPERATORS: tuple[Operator, ...] = ("+", "-", "*", "/")
+_PLUS_OR_MINUS: tuple[Operator, ...] = ("+", "-")
+_PLUS: tuple[Operator, ...] = ("+",)
+_PLUS_OR_TIMES: tuple[Operator, ...] = ("+", "*")
+
+
+def make(rng: Random, level: int) -> Problem:
+    """One arithmetic problem; every part of its expression is a natural number."""
+    return make_within(rng, level, LEVELS[level])
+
+
+def make_within(rng: Random, level: int, limits: Limits) -> Problem:
+    """One arithmetic problem within explicit limits."""
+    expression = _draw(rng, limits)
+    text = show(expression)
+    frame = rng.choice(FRAMES)
+    question = frame % (text if rng.random() < 0.9 else text.replace(" ", ""))
+    steps, answer = _work_out(expression)
+    return Problem("arithmetic", level, question, steps, str(answer))
+
+
+def _draw(rng: Random, limits: Limits) -> Operation:
+    while True:
+        expression = _grow(rng, rng.randint(*limits.operations), limits)
+        if isinstance(expression, Operation) and _fits(expression, limits):
+            return expression
+
+
+def _fits(expression: Operation, limits: Limits) -> bool:
+    for part in operations(expression):
+        left, right = evaluate(part.left), evaluate(part.right)
+        if left is None or right is None:
+            return False
+        value = apply(part.operator, left, right)
+        if value is None or value > limits.value:
+            return False
+        too_large = max(left, right) > limits.large_factor or min(left, right) > limits.small_factor
+        if part.operator == "*" and too_large:
+            return False
+    return True
+
+
+def _grow(rng: Random, count: int, limits: Limits) -> Expression:
+    """Return an expression of `count` operations; it may still break the limits."""
+    if count == 0:
+        return rng.randint(1, limits.operand)
+    operator = rng.choices(_OPERATORS, [3, 3, limits.product_weight, 1])[0]
+    if operator == "*":
+        return _grow_product(rng, count, limits)
+    if operator == "/":
+        return _grow_quotient(rng, count, limits)
+    split = rng.randint(0, count - 1)
+    return Operation(operator, _grow(rng, split, limits), _grow(rng, count - 1 - split, limits))
+
+
+def _grow_product(rng: Random, count: int, limits: Limits) -> Expression:
+    if count > 1 and rng.random() < 0.6:
+        factor = _grow(rng, count - 1, limits)
+        if 0 < (evaluate(factor) or 0) <= limits.large_factor:
+            return Operation("*", factor, rng.randint(2, limits.small_factor))
+    operator = rng.choice(_PLUS_OR_MINUS) if count > 1 else None
+    product = Operation("*", rng.randint(2, limits.large_factor), rng.randint(2, limits.small_factor))
+    return Operation(operator, product, _grow(rng, count - 2, limits)) if operator else product
+
+
+def _grow_quotient(rng: Random, count: int, limits: Limits) -> Expression:
+    divisor = rng.randint(2, min(limits.small_factor, 12))
+    result = rng.randint(2, max(3, limits.operand // 6))
+    quotient = Operation("/", divisor * result, divisor)
+    if count == 1:
+        return quotient
+    if rng.random() < 0.5:
+        return Operation(rng.choice(_PLUS_OR_MINUS), _grow(rng, count - 2, limits), quotient)
+    operator = rng.choice(_PLUS_OR_TIMES if result <= 12 else _PLUS)
+    return Operation(operator, quotient, _grow(rng, count - 2, limits))
+
+
+def _work_out(expression: Expression) -> tuple[tuple[str, ...], int]:
+    steps: list[str] = []
+    while isinstance(expression, Operation):
+        expression, done, value = reduce_first(expression)
+        rest = f", so it becomes {show(expression)}" if isinstance(expression, Operation) else ""
+        steps.append(f"{show(done)} = {value}{rest}.")
+    return tuple(steps), expression
+
+
+_WORDS = {"plus": "+", "minus": "-", "times": "*", "multiplied by": "*", "divided by": "/"}
+_WORD = re.compile(r"\b(plus|minus|times|multiplied by|divided by)\b")
+_CROSS = re.compile(r"(?<=[\d)]) x (?=[\d(])|(?<=\d)x(?=\d)")
+_FRAME_OF = {"compute": FRAMES[1], "calculate": FRAMES[2], "evaluate": FRAMES[3]}
+_MOST_OPERATIONS, _LARGEST = LEVELS[5].operations[1], LEVELS[5].value
+
+
+def canonical(wording: Wording) -> str | None:
+    """Return the question in the family's words, or None if it is no arithmetic of the family's size.
+
+    Where a part is negative, a fraction or above level 5's bounds, the question is not one of the family.
+    """
+    body = _CROSS.sub(" * ", _WORD.sub(lambda word: _WORDS[word[1]], wording.body))
+    try:
+        expression = parse(body)
+    except ValueError:
+        return None
+    if not _in_reach(expression):
+        return None
+    frame, text = _FRAME_OF.get(wording.verb, FRAMES[0]), show(expression)
+    unspaced = frame % text.replace(" ", "")  # a tenth of the family is written so
+    return unspaced if wording.raw == unspaced else frame % text
+
+
+def _in_reach(expression: Expression) -> bool:
+    parts = operations(expression)
+    if not 1 <= len(parts) <= _MOST_OPERATIONS:
+        return False
+    numbers = [part for node in parts for part in (node, node.left, node.right)]
+    values = [evaluate(number) for number in numbers]
+    return all(value is not None and value <= _LARGEST for value in values)
+
+
+_STEP = re.compile(r"([0-9]{1,9} [-+*/] [0-9]{1,9}) = ([0-9]{1,9})(?:, so it becomes ([0-9+\-*/() ]+))?\.")
+
+
+def read_step(step: str) -> tuple[str, int, str] | None:
+    """Return an operation's text, its claimed value, and the expression that remains (the value, at the end)."""
+    match = _STEP.fullmatch(step)
+    return (match[1], int(match[2]), match[3] or match[2]) if match else None
+
+
+_QUESTION = re.compile(r"(?:What is|Compute|Calculate|Evaluate) ([0-9+\-*/() ]+)[?.]")
+
+
+def expression_in(question: str) -> str | None:
+    """Return the expression's text inside a question of this kind, in the family's words; else None."""
+    match = _QUESTION.fullmatch(question)
+    return match[1] if match else None
