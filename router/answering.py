@@ -72,7 +72,7 @@ async def answer(
     """
     start = asyncio.get_running_loop().time()
     soft, hard = _deadlines(start, budget.deadline)
-    course = _Course(Plan(None, Aggregate.WEIGHTED_MAJORITY, reason="the deadline passed before there was a plan"))
+    course = _Course(Plan(None, Aggregate.WEIGHTED_MAJORITY, reason="nothing was left to plan with"))
     measure = await _measured(generator, problem, hard)
     longest = min(problem.max_tokens or measure.room, measure.room)
     search = Search(
@@ -91,6 +91,8 @@ async def answer(
             await _think(search, policy, course, observe, equivalence, live=live)
     except TimeoutError:
         search.stopped = "deadline"
+    finally:
+        search.close()
     return _concluded(search, course, measure, observe, equivalence)
 
 

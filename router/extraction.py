@@ -1,47 +1,71 @@
 r"""What a solution answers, and where its steps are, in text as language models really write it.
 
 The box is looked for first; models that forget it mostly say what the answer is in words, end with an
-equation, or conclude in a last sentence. Units, dollars, thousands separators, `x =` and typography are taken
-off, so that answers can be compared. Text that concludes nothing has no answer, and that is not an error.
+equation, or conclude in a last sentence. Units, dollars, `x =` and typography are taken off, so that answers can
+be compared. Text that concludes nothing has no answer, and that is not an error. All of it takes linear time.
 """
 
 import re
 
+from .types import Candidate, Finish
+
 _LONGEST_ANSWER = 400
+_MOST_PLACES = 50
+_MOST_WORDS = 8
 
 _STEP_BREAK = re.compile(r"\n[ \t\r]*\n\s*")
 _STEP_HEADING = re.compile(r"(?im)^(?=[ \t]*(?:#+[ \t]*|\*\*)?step[ \t]*\d+\b)")
+_THOUGHT = re.compile(r"</think(?:ing)?>")
+_THINKING = re.compile(r"<think(?:ing)?>")
+
+_NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:\s*/\s*\d+)?|[-+]?\.\d+"
+_FRACTION = r"[-+]?(?:\d+\s*)?\\[dt]?frac\s*\{\d+\}\s*\{\d+\}"
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*")
-_BARE_BOXED = re.compile(r"[^\s$.,;{}\\]+")
-_NUMBER = r"[-+−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:\s*/\s*\d+)?|[-+−]?\.\d+"
-_HASHES = re.compile(r"(?m)^\s*####\s*(\S.*)$")
+_BARE_BOXED = re.compile(r"[^\s$.,;{}\\]+(?:[.,]\d+)*")
+_HASHES = re.compile(r"(?m)^[ \t]*####[ \t]*([^\s#].*)$")
+_HASHED = re.compile(rf"{_NUMBER}|{_FRACTION}|[A-J]")
 _SAID = re.compile(
-    r"(?i)\b(?:final\s+answer|answer|result|solution)\b[*_ ]*(?:(?:is|are|=|:|equals|comes\s+to)[*_ ]*)+:?\s*(\S[^\n]*)"
+    r"(?im)\banswers?\b[*_]*(?:[ \t]+(?:to|for|of)\b[^\n.:=]{1,80}?)?[*_ \t]*"
+    r"(?::|=|\b(?:is|are|was|equals|(?:would|should|must|will)[ \t]+be|comes[ \t]+to)\b(?![ \t]+not\b))"
+    r"|^[ \t#*_]*(?:final[ \t]+)?answer[*_ \t]*$"
+)
+_FILLER = re.compile(
+    r"(?i)(?:[\s*_:=]|(?:is|are|be|equal to|approximately|about|around|roughly|exactly|simply|just|only|therefore"
+    r"|thus|now|clearly|indeed|option|choice)\b(?!\s*[),.;]))*"
+)
+_REMARK = re.compile(
+    r"(?i)(?:that|to|not|in|based|given|found|obtained|correct|right|wrong|incorrect|as|clear|unclear|the|this|it|your"
+    r"|reasonable|an?|first|let)\b"
+)
+_ASIDE = re.compile(
+    r"(?i),\s+(?=[a-z]{3})(?!and\b).*|\s+(?:because|since|which|so|where|as|when|after)\b.*|\s+\((?=[a-z]{2}).*"
 )
 _CONCLUDES = re.compile(
-    r"(?i)^\W*(?:therefore|thus|so|hence|in total|altogether|finally|consequently|in conclusion|we get|this gives)\b"
+    r"(?i)\W*(?:therefore|thus|so|hence|in total|altogether|finally|consequently|in conclusion|we get|this gives"
+    r"|(?:the\s+)?(?:final\s+)?(?:result|solution|total|sum)\b)"
 )
-_LAST_NUMBER = re.compile(rf"(?<![\w.])(?:{_NUMBER})(?!\w)")
+_ANY_NUMBER = re.compile(rf"(?<![\w.,])(?:{_NUMBER})(?!\w)")
 _ALONE = re.compile(rf"^\W*?({_NUMBER})[\s.!*$]*$")
-_SENTENCE_END = re.compile(r"(?<=[^\d\s])\.\s|(?<=\d)\.\s+(?=[A-Z])|\.$")
+_SPAN = re.compile(r"\*\*([^*]+)\*\*|\$([^$]+)\$|\\\((.+?)\\\)")
+_PROSE = re.compile(r"(?<![\\a-zA-Z{])[a-zA-Z]{2,}")
+_SENTENCE_END = re.compile(r"(?<=[^\d\s])[.!]\s|(?<=\d)[.!]\s+(?=[A-Z*])|[.!]$")
 
-_WRAPPERS = (
-    ("$$", "$$"),
-    ("$", "$"),
-    (r"\(", r"\)"),
-    (r"\[", r"\]"),
-    ("**", "**"),
-    ("__", "__"),
-    ("`", "`"),
-    ('"', '"'),
+_WRAPPERS = tuple(w.split() for w in (r"$$ $$", r"$ $", r"\( \)", r"\[ \]", r"** **", r"__ __", r"` `", r'" "'))
+_TEXT = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox|operatorname)\s*\{([^{}]*)\}")
+_TEXT_UNIT = re.compile(r"(?<=[^\s{])\s*\\(?:text|mathrm|mbox|textrm)\s*\{\s*[a-z°][^{}]*\}(?:\s*\^\s*\{?\d\}?)?$")
+_NOISE = re.compile(
+    r"\^\s*\{?\s*\\circ\s*\}?|°(?:\s*[CF](?![a-zA-Z]))?|\\degree|\\?%|\\[!,;:>]|\\(?:left|right|displaystyle)(?![a-zA-Z])"
 )
-_TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mathit|mbox|operatorname)\s*\{([^{}]*)\}")
-_NOISE = re.compile(r"\\(?:left|right|displaystyle|,|;|:|!|>| |quad|qquad)(?![a-zA-Z])|\^\s*\{?\\circ\}?|°|\\?%|~")
-_MONEY = re.compile(r"^([-+−]?)\s*(?:\\?\$|€|£|USD|EUR)\s*(?=[\d.])")
-_NAMED = re.compile(r"^\s*\\?[a-zA-Z](?:_\{?\w+\}?)?(?:\([a-z]\))?\s*(?:=|:=|\\approx|≈)\s*(?=\S)")
-_UNIT = r"(?:[a-zA-Z]{2,}|[a-zA-Z](?![a-zA-Z0-9(]))[a-zA-Z /.,'²³^23{}-]*"
-_UNITS = re.compile(rf"^({_NUMBER}|[-+−]?\\[dt]?frac\s*\{{\d+\}}\s*\{{\d+\}})\s*({_UNIT})$")
-_NO_UNIT = re.compile(r"(?i)\b(?:and|or|to|pi|sqrt|sin|cos|tan|log|ln|exp|mod|x|y|z|i|e|times|over|choose)\b")
+_SPACE = re.compile(r"\\q?quad(?![a-zA-Z])|\\ |~|\s+")
+_MONEY = re.compile(r"^([-+]?)\s*(?:\\?\$|[€£¥₹]|USD|EUR|Rs\.?)\s*(?=[\d.])")
+_NAME = re.compile(r"\\?[a-zA-Z][\w{}\\' ]*(?:\([\w, ]+\))?\s*|(?:[\d\s+*/().×·÷-]|\\times|\\cdot|\\div)+")
+_SHORT_UNIT = r"(?:[cmk]m|[mk]?g|m[lL]|ft|in|lbs?|oz|mph|hrs?|mins?|secs?|[ap]m|[€£¥$])(?![a-zA-Z])"
+_UNIT = (
+    rf"(?:\s*{_SHORT_UNIT}|\s+[mgshLlJWVKCFN](?![a-zA-Z])|\s*[a-zA-Z]{{3,}}|\s+[a-zA-Z]{{2}}\b)[a-zA-Z /.,'^²³23{{}}-]*"
+)
+_UNITS = re.compile(rf"({_NUMBER}|{_FRACTION})({_UNIT})")
+_NO_UNIT = re.compile(r"(?i)\b(?:and|or|to|pi|sqrt|sin|cos|tan|log|ln|exp|mod|times|over|choose)\b")
+_CHOICE = re.compile(r"\(?([A-Z])\)?|\(([A-J])\)[\s:.].*|([A-J])[).:]\s+\S.*")
 
 
 def split_steps(text: str) -> tuple[str, ...]:
@@ -55,47 +79,58 @@ def split_steps(text: str) -> tuple[str, ...]:
     return tuple(steps)
 
 
-def extract(text: str) -> str | None:
-    """Return the final answer of a solution in a comparable form, or None when it states none."""
-    for find in (_boxed, _after_hashes, _said, _concluded):
-        if (raw := find(text)) and (answer := tidy(raw)):
+def stated(candidate: Candidate) -> str | None:
+    """Return the answer a candidate states; of one that was cut only a closed box counts, not its last words."""
+    return extract(candidate.text, cut=candidate.finish is not Finish.EOS)
+
+
+def extract(text: str, *, cut: bool = False) -> str | None:
+    """Return the final answer of a solution in a comparable form, or None when it states none.
+
+    What a model thinks between <think> tags is no answer. With `cut` the text breaks off somewhere, so that only
+    a closed box is believed: the last number of half a solution is not its answer.
+    """
+    spoken = _THINKING.split(_THOUGHT.split(text)[-1], maxsplit=1)[0].replace("−", "-").rstrip()
+    boxes = [m.end() for m in _BOX.finditer(spoken)][-_MOST_PLACES:]
+    finders = (_after_hashes, _said, _concluded) if not (cut or boxes) else ()
+    for raw in (_boxed(spoken, boxes), *(find(spoken) for find in finders)):
+        if raw and (answer := tidy(raw)):
             return answer
     return None
 
 
 def tidy(raw: str) -> str:
     """Take off what is not the answer: mathematics marks, units, money signs, `x =`, a final full stop."""
-    text = _unwrap(raw.strip()[:_LONGEST_ANSWER])
-    text = _unwrap(_NOISE.sub("", _TEXT.sub(r" \1 ", text)).strip())
-    text = _NAMED.sub("", _MONEY.sub(r"\1", text))
-    if (unit := _UNITS.match(text)) and not _NO_UNIT.search(unit[2]):
+    text = _unwrap(raw.replace("−", "-").replace("{,}", ",").strip()[:_LONGEST_ANSWER])
+    text = _TEXT.sub(r" \1 ", _TEXT_UNIT.sub("", text))
+    text = _unwrap(_SPACE.sub(" ", _NOISE.sub("", text)).strip())
+    left, equals, right = text.replace(r"\approx", "=").replace("≈", "=").partition("=")
+    if equals and "=" not in right and _NAME.fullmatch(left):
+        text = _unwrap(right)
+    text = _MONEY.sub(r"\1", text)
+    if (unit := _UNITS.fullmatch(text)) and not _NO_UNIT.search(unit[2]):
         text = unit[1]
-    choice = re.fullmatch(r"\(?([A-Z])\)?", text)
-    text = choice[1] if choice else text
-    return re.sub(r"\s+", " ", text.replace("−", "-")).strip()
+    if choice := _CHOICE.fullmatch(text):
+        text = choice[1] or choice[2] or choice[3]
+    return text.strip()
 
 
 def _unwrap(text: str) -> str:
     before = None
     while text != before:
         before = text
-        text = text.strip().rstrip(".;,!*").strip()
+        text = text.strip()
         for opening, closing in _WRAPPERS:
             inner = text[len(opening) : -len(closing)]
-            if (
-                len(text) > len(opening) + len(closing)
-                and text.startswith(opening)
-                and text.endswith(closing)
-                and opening not in inner
-            ):
+            if inner and text == opening + inner + closing and opening not in inner:
                 text = inner
-    return text
+        text = text.rstrip(".;,!* ")
+    return text.removeprefix("**")
 
 
-def _boxed(text: str) -> str | None:
+def _boxed(text: str, boxes: list[int]) -> str | None:
     """Return the content of the last box that is closed and not empty."""
-    for box in reversed(list(_BOX.finditer(text))):
-        at = box.end()
+    for at in reversed(boxes):
         content = _braced(text, at) if text[at : at + 1] == "{" else _bare(text, at)
         if content and content.strip():
             return content
@@ -117,21 +152,48 @@ def _bare(text: str, start: int) -> str | None:
 
 
 def _after_hashes(text: str) -> str | None:
-    found = _HASHES.findall(text)
+    """Return what follows the last `####`, unless that is the heading of a section."""
+    found = [t for t in map(tidy, _HASHES.findall(text)[-_MOST_PLACES:]) if _HASHED.fullmatch(t)]
     return found[-1] if found else None
 
 
 def _said(text: str) -> str | None:
-    said = _SAID.findall(text)
-    return _SENTENCE_END.split(said[-1], maxsplit=1)[0] if said else None
+    """Return what the last `the answer is ...` says it is."""
+    said = (_claim(text, m.end()) for m in reversed(list(_SAID.finditer(text))[-_MOST_PLACES:]))
+    return next((claim for claim in said if claim), None)
+
+
+def _claim(text: str, at: int) -> str | None:
+    start = at + len(_FILLER.match(text[at : at + _LONGEST_ANSWER], 0)[0])  # type: ignore[index]
+    rest = text[start : start + _LONGEST_ANSWER]
+    for opening, closing in _WRAPPERS[:4]:
+        if rest.startswith(opening) and closing in rest[len(opening) :]:
+            inner = rest[len(opening) :].partition(closing)[0]
+            if opening != "$" or not _PROSE.search(inner):  # $5 and $6 are money
+                return inner
+    line = _SENTENCE_END.split(rest.partition("\n")[0], maxsplit=1)[0]
+    claim = _ASIDE.sub("", line)
+    if _REMARK.match(claim) or len(claim.split()) > _MOST_WORDS:
+        numbers = _ANY_NUMBER.findall(line)
+        return numbers[0] if len(numbers) == 1 else None
+    return claim
 
 
 def _concluded(text: str) -> str | None:
     """Read a conclusion without any marker off the last line: a number alone, `... = 12`, `So she has 12 left.`."""
-    line = next((ln for ln in reversed(text[-2000:].splitlines()) if ln.strip()), "")[-_LONGEST_ANSWER:]
+    lines = reversed(text[-2000:].splitlines())
+    line = next((ln for ln in lines if any(c.isalnum() for c in ln)), "")[-_LONGEST_ANSWER:]
     if alone := _ALONE.match(line):
         return alone[1]
-    if "=" in line and (right := _LAST_NUMBER.match(line.rpartition("=")[2].lstrip(" $*"))):
-        return right[0]
-    numbers = _LAST_NUMBER.findall(line) if _CONCLUDES.match(line) else []
+    concludes = _CONCLUDES.match(line) is not None
+    for bold, *formulas in reversed(_SPAN.findall(line)):
+        formula = "".join(formulas)
+        if (bold and _ANY_NUMBER.search(tidy(bold))) or (concludes and formula and not _PROSE.search(formula)):
+            return (bold or formula).rpartition("=")[2]
+    right = line.rpartition("=")[2].strip(" $*.]\\)") if "=" in line else ""
+    if number := _ANY_NUMBER.match(right):
+        return number[0]
+    if right and not _PROSE.search(right):
+        return right
+    numbers = _ANY_NUMBER.findall(line) if concludes else []
     return numbers[-1] if numbers else None

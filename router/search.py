@@ -6,7 +6,7 @@ Running out of budget or time ends the search, never the request: what has finis
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import ceil, isfinite
 
@@ -15,7 +15,7 @@ from .budget import Hold, Ledger
 from .events import Degraded, Lost, Observer, Pruned, Sampled, Scored, Text, ignore
 from .extraction import extract
 from .ports import Draw, Generator, GeneratorError, Measure, Scorer, ScorerError, Tally
-from .types import Candidate, Problem, Sample
+from .types import Candidate, Finish, Problem, Sample
 
 SEARCH_TEMPERATURE = 0.8
 """Where the client names no temperature above 0, samples of a search are drawn at this one."""
@@ -125,19 +125,26 @@ class Search:
             for node in nodes:
                 group.create_task(_run(branch, node))
 
+    def close(self) -> None:
+        """Give back what is still set aside for judgements that an interrupted search did not come to."""
+        self._unbill(list(self._judging))
+
     async def _judge(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Return the candidates with their rewards and values, or as they were if the scorer fails."""
-        if self._scorer is None or not candidates:
+        scorer = self._scorer
+        if scorer is None or not candidates:
             return list(candidates)
         try:
-            scores = await self._scorer.score(self.problem, candidates)
+            scores = await scorer.score(self.problem, candidates)
             rewards = _checked(scores.rewards, len(candidates))
+            self._bill(candidates, scores.tokens, scorer.ratio)
         except ScorerError as failure:
-            self._scorer = None
-            self._degrade(f"scorer: {failure}")
-            self._unbill(candidates)
+            if self._scorer is not None:  # branches that are judged at the same time fail together
+                self._scorer = None
+                self._degrade(f"scorer: {failure}")
             return list(candidates)
-        self._bill(candidates, scores.tokens)
+        finally:
+            self._unbill(c.path for c in candidates)
         judged = [c.judged(r, reduce(r, self.reduce)) for c, r in zip(candidates, rewards, strict=True)]
         for candidate in judged:
             self._record(candidate)
@@ -167,18 +174,24 @@ class Search:
         if self._open.pop(parent.path, None):
             self.ledger.hand_on()  # the first child takes over its parent's sample
         calls = list[asyncio.Task[list[Candidate]]]()
-        async with asyncio.TaskGroup() as group:
-            while k > 0 and self._in_time():
-                hold = await self.ledger.reserve(k, room, self._price(parent, mode), least=self._least(parent))
-                if hold is None:
-                    # running out of paths is how a tree search narrows; running out of tokens ends it
-                    self.stopped = self.stopped or ("budget" if self.ledger.samples_left >= 1 else None)
-                    break
-                first = self._drawn[parent.path]
-                self._drawn[parent.path] += hold.count
-                k -= hold.count
-                draw = self._draw(parent, hold, first, mode)
-                calls.append(group.create_task(self._call(draw, first, hold, mode)))
+        holds = list[Hold]()
+        try:
+            async with asyncio.TaskGroup() as group:
+                while k > 0 and self._in_time():
+                    hold = await self.ledger.reserve(k, room, self._price(parent, mode), least=self._least(parent))
+                    if hold is None:
+                        # running out of paths is how a tree search narrows; running out of tokens ends it
+                        self.stopped = self.stopped or ("budget" if self.ledger.samples_left >= 1 else None)
+                        break
+                    holds.append(hold)
+                    first = self._drawn[parent.path]
+                    self._drawn[parent.path] += hold.count
+                    k -= hold.count
+                    draw = self._draw(parent, hold, first, mode)
+                    calls.append(group.create_task(self._call(draw, first, hold, mode)))
+        finally:
+            for hold in holds:
+                hold.release()  # a call that was cancelled before it began released nothing
         children = [child for call in calls for child in call.result()]
         if not children and parent.path:
             self._stuck[parent.path] = parent
@@ -216,22 +229,36 @@ class Search:
             if len(children) < draw.count:
                 self._lose(draw.count - len(children), "the backend returned fewer samples than asked")
         finally:
-            close = getattr(samples, "aclose", None)
-            if close is not None:
-                await close()
-            hold.generated(max(0, tally.tokens - settled))
-            hold.release()
+            try:
+                close = getattr(samples, "aclose", None)
+                if close is not None:
+                    await close()
+            finally:
+                hold.generated(max(0, tally.tokens - settled))
+                hold.release()
         return children
 
     def _child(self, draw: Draw, index: int, sample: Sample) -> Candidate:
         child = draw.prefix.extended(index, sample)
+        if child.tokens >= self._longest and not child.finished:
+            child = replace(child, finish=Finish.LENGTH)  # a step that ends where the answer must end, too
+        elif child.tokens < self._longest and child.finish is Finish.LENGTH:
+            self._cut(draw, sample)
         self._record(child)
         answer = extract(child.text) if child.finished else None
         self._observe(Sampled(child.path, sample.tokens, sample.finish, answer))
         return child
 
+    def _cut(self, draw: Draw, sample: Sample) -> None:
+        """Note what ended a sample before its time: a hold that was shortened, or else the clock."""
+        if sample.tokens >= draw.max_tokens:
+            self.stopped = self.stopped or "budget"
+        elif draw.deadline is not None:
+            self.stopped = "deadline"
+
     def _record(self, candidate: Candidate) -> None:
-        (self._solutions if candidate.finished else self._open)[candidate.path] = candidate
+        if candidate.tokens:  # what was cut before its first token is no solution
+            (self._solutions if candidate.finished else self._open)[candidate.path] = candidate
 
     def _piece(self, text: str) -> None:
         self._observe(Text(text))
@@ -255,18 +282,18 @@ class Search:
         """Return the fewest tokens worth starting a sample with: what the shortest solution took, once there is one."""
         return max(1, min((s.tokens for s in self._solutions.values()), default=1) - parent.tokens)
 
-    def _bill(self, candidates: Sequence[Candidate], scorer_tokens: int) -> None:
+    def _bill(self, candidates: Sequence[Candidate], scorer_tokens: int, ratio: float) -> None:
         """Pay the scorer from what was set aside for these candidates."""
         purse = Hold(self.ledger, 0, 0, 0)
         for candidate in candidates:
             if part := self._judging.pop(candidate.path, None):
                 purse.merge(part)
-        purse.judged(scorer_tokens, ceil(self._scorer.ratio * scorer_tokens) if self._scorer else 0)
+        purse.judged(scorer_tokens, ceil(ratio * scorer_tokens))
         purse.release()
 
-    def _unbill(self, candidates: Sequence[Candidate]) -> None:
-        for candidate in candidates:
-            if part := self._judging.pop(candidate.path, None):
+    def _unbill(self, paths: Iterable[tuple[int, ...]]) -> None:
+        for path in paths:
+            if part := self._judging.pop(path, None):
                 part.release()
 
     def _lose(self, samples: int, reason: str) -> None:

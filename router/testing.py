@@ -19,15 +19,23 @@ Script = Callable[[str, int], str]
 """From the text so far and the seed of a sample to the rest of the answer; steps end with a blank line."""
 
 
+_PATIENCE = 2.0
+
+
 class _VirtualSelector(selectors.DefaultSelector):
-    """Selects without waiting: what would have been waited for is added to the clock."""
+    """Selects without waiting: what would have been waited for is added to the clock.
+
+    Where nothing is due ever again, only a thread could still bring something: it gets two real seconds.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0 if timeout is not None else None)
+        ready = super().select(_PATIENCE if timeout is None else 0)
+        if timeout is None and not ready:
+            raise RuntimeError("deadlock: everything waits, and nothing is due")
         if timeout is not None and not ready:
             self.now += timeout
         return ready
@@ -46,7 +54,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run `main` on a virtual clock and return its result."""
+    """Run `main` on a virtual clock and return its result. Raises RuntimeError when it would wait forever."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
 
@@ -86,22 +94,25 @@ class FakeGenerator:
         self.draws.append(draw)
         self.drawn += draw.count
         self.active += draw.count
-        running = draw.count
+        queue, done = list[tuple[int, Sample]](), 0
         start = asyncio.get_running_loop().time()
         try:
             if self.fail:
                 raise GeneratorError("the fake was told to fail")
             written = [self._write(draw, j, start) for j in range(draw.count)]
-            for j, sample in sorted(enumerate(written), key=lambda w: w[1].tokens)[: draw.count - self.lose]:
+            queue = sorted(enumerate(written), key=lambda w: w[1].tokens)
+            for j, sample in queue[: max(0, draw.count - self.lose)]:
                 await self._until(start + sample.tokens * self.seconds)
                 tally.tokens += sample.tokens
                 self.active -= 1
-                running -= 1
+                done += 1
                 if on_text:
                     on_text(sample.text)
                 yield j, sample
         finally:
-            self.active -= running
+            self.active -= draw.count - done
+            come = self._since(start)  # as far as the clock: what an abandoned sample has generated
+            tally.tokens += sum(min(sample.tokens, come) for _, sample in queue[done:])
 
     def _write(self, draw: Draw, j: int, start: float) -> Sample:
         rest = self.script(draw.prefix.text, draw.seed + j)
@@ -115,6 +126,9 @@ class FakeGenerator:
         if len(words) > most:
             return Sample(" ".join(words[:most]), most, Finish.LENGTH)
         return Sample(text, len(words), Finish.STEP if step else Finish.EOS)
+
+    def _since(self, start: float) -> int:
+        return int((asyncio.get_running_loop().time() - start) / self.seconds) if self.seconds else 0
 
     async def _until(self, when: float) -> None:
         await asyncio.sleep(max(0.0, when - asyncio.get_running_loop().time()))

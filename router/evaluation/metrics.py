@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
+from statistics import fmean, pstdev
 
 import numpy as np
 
@@ -54,8 +55,8 @@ def within_problem_auc(groups: Sequence[tuple[Sequence[float], Sequence[float]]]
     aucs = [_auc(right, wrong) for right, wrong in groups if len(right) and len(wrong)]
     if not aucs:
         raise ValueError("no problem has both a right and a wrong solution")
-    mean = float(np.mean(aucs))
-    half = _Z * float(np.asarray(aucs).std()) / sqrt(len(aucs))
+    mean = fmean(aucs)
+    half = _Z * pstdev(aucs) / sqrt(len(aucs))
     return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half), len(aucs))
 
 

@@ -12,11 +12,14 @@ from ..types import Candidate, Problem, Sample
 
 
 class RecordedGenerator:
-    """A generator in front of another that draws no sample twice: same problem, prefix, seed and limits."""
+    """A generator in front of another that draws no sample twice: same problem, prefix, seed and limits.
 
-    def __init__(self, generator: Generator) -> None:
+    `samples` is the record; it may outlive the generator.
+    """
+
+    def __init__(self, generator: Generator, samples: dict[Hashable, Sample]) -> None:
         self._generator = generator
-        self._samples = dict[Hashable, Sample]()
+        self._samples = samples
 
     @property
     def name(self) -> str:
@@ -50,11 +53,11 @@ class RecordedGenerator:
 
 
 class RecordedScorer:
-    """A scorer in front of another that scores no batch twice."""
+    """A scorer in front of another that scores no batch twice; `scores` is the record."""
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: Scorer, scores: dict[Hashable, Scores]) -> None:
         self._scorer = scorer
-        self._scores = dict[Hashable, Scores]()
+        self._scores = scores
 
     @property
     def name(self) -> str:

@@ -62,15 +62,14 @@ class Models:
 
 
 async def sweep(
-    arms: Sequence[Arm], items: Sequence[Item], models: Models, journal: "Journal", *, seed: int, concurrency: int
+    arm: Arm, items: Sequence[Item], models: Models, journal: "Journal", *, seed: int, concurrency: int
 ) -> None:
-    """Run what the journal does not have yet, arm by arm, `concurrency` items at a time."""
-    for arm in arms:
-        slots = asyncio.Semaphore(concurrency)
-        async with asyncio.TaskGroup() as group:
-            for index in range(len(items)):
-                if not journal.has(arm.name, index):
-                    group.create_task(_entry(arm, index, items[index], models, journal, seed, slots))
+    """Run what the journal does not have yet of one arm, `concurrency` items at a time."""
+    slots = asyncio.Semaphore(concurrency)
+    async with asyncio.TaskGroup() as group:
+        for index in range(len(items)):
+            if not journal.has(arm.name, index):
+                group.create_task(_entry(arm, index, items[index], models, journal, seed, slots))
 
 
 async def time(arm: Arm, items: Sequence[Item], models: Models, seed: int, on_item: Callable[[], None]) -> list[float]:

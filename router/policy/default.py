@@ -35,7 +35,7 @@ class DefaultPolicy:
 
     def plan(self, difficulty: Difficulty | None, room: Room) -> Plan:
         """Return the next thing to do."""
-        n = room.affordable(_MOST)
+        n = room.affordable(_MOST - room.solutions if room.samples is None else _MOST)
         if n < 1 or (difficulty is None and room.solutions):
             return self._stop(room, "the budget is used")
         if difficulty is None:

@@ -12,7 +12,7 @@ class BeamSearch:
     """`n` beams; after each step the best `n // m` are kept and each branches into `m`.
 
     A finished beam keeps competing for its place among the best by its value, and holds that place instead of
-    branching: `docs/adr/0004-search.md`.
+    branching: `docs/adr/0004-search.md`. The last of its `rounds` runs to the end of the answer.
     """
 
     n: int
@@ -23,12 +23,12 @@ class BeamSearch:
     async def __call__(self, search: Search, /) -> None:
         """Extend, keep, extend."""
         width = max(1, self.n // self.m)
-        beams = await search.extend([ROOT], self.n)
-        for _ in range(self.rounds - 1):
-            kept = search.keep(beams, width)
-            alive = [beam for beam in kept if not beam.finished]
+        beams, k = [ROOT], self.n
+        for left in reversed(range(self.rounds)):
+            alive = [beam for beam in beams if not beam.finished]
+            finished = [beam for beam in beams if beam.finished]
             if not alive:
                 return
-            finished = [beam for beam in kept if beam.finished]
-            beams = finished + await search.extend(alive, max(1, self.n // width))
-        await search.rollout([b for b in beams if not b.finished], 1, judge=True)
+            children = await (search.extend(alive, k) if left else search.rollout(alive, k, judge=True))
+            beams = search.keep(finished + children, width)
+            k = max(1, self.n // width)

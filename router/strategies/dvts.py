@@ -9,7 +9,10 @@ from ..types import ROOT, Candidate
 
 @dataclass(frozen=True, slots=True)
 class DVTS:
-    """`n // m` independent subtrees; each draws `m` next steps and follows the best one, greedily."""
+    """`n // m` independent subtrees; each draws `m` next steps and follows the best one, greedily.
+
+    The last of its `rounds` runs to the end of the answer.
+    """
 
     n: int
     m: int = 4
@@ -22,10 +25,12 @@ class DVTS:
 
         async def subtree(root: Candidate) -> None:
             best = root
-            for _ in range(self.rounds):
-                best = next(iter(search.keep(await search.extend([best], m), 1)), best)
+            for left in reversed(range(self.rounds)):
+                children = await (search.extend([best], m) if left else search.rollout([best], m, judge=True))
+                if not children:
+                    return
+                [best] = search.keep(children, 1)
                 if best.finished:
                     return
-            await search.rollout([best], 1, judge=True)
 
         await search.concurrently(subtree, [ROOT] * max(1, self.n // m))

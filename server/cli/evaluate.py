@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Hashable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,8 +17,9 @@ from router.evaluation.sweep import Arm, Item, Journal, Models, sweep, time
 from router.policy.default import DefaultPolicy
 from router.policy.fixed import FixedPolicy
 from router.policy.names import STRATEGIES
-from router.types import Message, Problem
-from server.embedded import Embedded, load
+from router.ports import Scores
+from router.types import Message, Problem, Sample
+from server.embedded import Embedded, fingerprint, load
 from server.embedded.problems import checker, family, splits
 
 from .results import Results, summarise, table
@@ -25,6 +27,7 @@ from .results import Results, summarise, table
 _LEVELS = 5
 _ALL = "greedy@1," + ",".join(f"{s}@{n}" for n in (4, 16, 64) for s in STRATEGIES if s != "greedy")
 _ROUTER = "router"
+_WIDTH = 124
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,8 @@ def evaluate(order: Order) -> int:
     except ValueError as fault:
         errors.print(str(fault), markup=False)
         return 2
-    Console().print(table(results))
+    screen = Console()
+    screen.print(table(results), width=max(screen.width, _WIDTH))
     if order.json is not None:
         order.json.write_text(json.dumps(results.as_json(), indent=1) + "\n")
         _plot(results, order.json.with_suffix(".png"), errors)
@@ -84,38 +88,50 @@ def _correct(problem: family.Problem, answer: str | None) -> bool:
 
 
 async def _run(order: Order, arms: Sequence[Arm], items: Sequence[Item], progress: Progress) -> Results:
+    journal = await _swept(order, arms, items, progress)
+    seconds = await _timed(order, arms, items, progress)
+    return summarise(order.split, order.seed, items, arms, journal, seconds, load().scorer.ratio)
+
+
+@asynccontextmanager
+async def _models() -> AsyncGenerator[Embedded]:
+    """Load the models anew: their caches know nothing of what another row has computed."""
     embedded = load()
     embedded.start()
     try:
-        journal = await _swept(order, arms, items, embedded, progress)
-        seconds = await _timed(order, arms, items, embedded, progress)
+        yield embedded
     finally:
         await embedded.aclose()
-    return summarise(order.split, order.seed, items, arms, journal, seconds, embedded.scorer.ratio)
 
 
-async def _swept(
-    order: Order, arms: Sequence[Arm], items: Sequence[Item], embedded: Embedded, progress: Progress
-) -> Journal:
-    heading = {"problems": len(items), "seed": order.seed, "split": order.split, "weights": embedded.fingerprint}
+async def _swept(order: Order, arms: Sequence[Arm], items: Sequence[Item], progress: Progress) -> Journal:
+    heading: dict[str, object] = {"problems": len(items), "seed": order.seed, "split": order.split}
+    heading["weights"] = fingerprint()
     path = None if order.json is None else order.json.with_suffix(".records.jsonl")
     bar = progress.add_task("answering", total=len(arms) * len(items))
     journal = Journal(path, heading, lambda: progress.advance(bar))
     progress.advance(bar, sum(journal.has(a.name, i) for a in arms for i in range(len(items))))
-    models = Models(RecordedGenerator(embedded.generator), RecordedScorer(embedded.scorer))
-    await sweep(arms, items, models, journal, seed=order.seed, concurrency=order.concurrency)
+    samples, scores = dict[Hashable, Sample](), dict[Hashable, Scores]()
+    for arm in arms:
+        async with _models() as embedded:
+            models = Models(RecordedGenerator(embedded.generator, samples), RecordedScorer(embedded.scorer, scores))
+            await sweep(arm, items, models, journal, seed=order.seed, concurrency=order.concurrency)
     return journal
 
 
 async def _timed(
-    order: Order, arms: Sequence[Arm], items: Sequence[Item], embedded: Embedded, progress: Progress
+    order: Order, arms: Sequence[Arm], items: Sequence[Item], progress: Progress
 ) -> dict[str, list[float]]:
     """Take the time of a few problems of each level, one at a time, with nothing replayed."""
     levels = sorted({i.level for i in items})
     few = [i for level in levels for i in [x for x in items if x.level == level][: order.timed]]
     bar = progress.add_task("timing", total=len(arms) * len(few))
-    models = Models(embedded.generator, embedded.scorer)
-    return {a.name: await time(a, few, models, order.seed + 1, lambda: progress.advance(bar)) for a in arms}
+    seconds = dict[str, list[float]]()
+    for arm in arms:
+        async with _models() as embedded:
+            models = Models(embedded.generator, embedded.scorer)
+            seconds[arm.name] = await time(arm, few, models, order.seed, lambda: progress.advance(bar))
+    return seconds
 
 
 def _progress(console: Console) -> Progress:

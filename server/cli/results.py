@@ -126,7 +126,7 @@ def table(results: Results) -> Table:
         f"(a scorer token counts {results.ratio:.2f}); times of {results.timed} problems, one at a time",
     )
     for column in ("strategy", "n", "accuracy", "levels 1 2 3 4 5", "tokens", "scorer", "compute", "p50 s", "p95 s"):
-        shown.add_column(column, justify="left" if column == "strategy" else "right")
+        shown.add_column(column, justify="left" if column == "strategy" else "right", no_wrap=True)
     for row, following in pairwise([*results.rows, None]):
         if row is not None:
             last = following is None or following.samples != row.samples

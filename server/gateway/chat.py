@@ -1,0 +1,90 @@
+"""`POST /v1/chat/completions`: one question, from its bytes to its answer."""
+
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from router.answering import Answer, answer
+from router.events import Observer
+from server.report import Outcome
+
+from . import body, errors, orders, replies
+from .admission import Admission
+from .deps import Deps
+from .disconnect import ClientGone, unless_gone
+from .edge import request_id
+from .exchange import Exchange
+from .health import State
+from .orders import Order
+from .progress import Narrator
+from .streaming import Broken, Stream
+from .wire import json_response, respond
+
+
+class Chat:
+    """The endpoint, as an ASGI application: it must hear a client leave while it searches."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+        self._admission = Admission(deps.limits.max_concurrency)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or say why not; the observers hear of it either way."""
+        exchange = Exchange(request_id(scope), self._deps.observers)
+        try:
+            await self._serve(Headers(scope=scope), receive, send, exchange)
+            exchange.outcome = Outcome.ANSWERED
+        except ClientGone:
+            exchange.outcome = Outcome.CANCELLED
+        except Broken as failure:
+            exchange.outcome = failure.outcome
+        except Exception as failure:  # noqa: BLE001 - the client is owed a reply, whatever it is
+            error = errors.of(failure, exchange.request_id)
+            exchange.outcome = error.outcome
+            await respond(error.response(), send)
+        finally:
+            exchange.close()
+
+    async def _serve(self, headers: Headers, receive: Receive, send: Send, exchange: Exchange) -> None:
+        if self._deps.readiness.state is State.STARTING:
+            raise errors.overloaded("The models are not loaded yet.", "starting")
+        data = await body.read(headers, receive, self._deps.limits.max_body_bytes)
+        order = orders.read(data, headers, self._deps)
+        exchange.grant = order.grant
+        exchange.stream = bool(order.request.stream)
+        respond = self._stream if exchange.stream else self._plain
+        with self._admission:
+            await unless_gone(receive, respond(order, send, exchange))
+
+    async def _plain(self, order: Order, send: Send, exchange: Exchange) -> None:
+        narrator = Narrator()
+        found = await self._think(order, exchange, narrator.observe, live=False)
+        account = (narrator.text or replies.PLAIN) if order.request.show_reasoning else None
+        envelope = replies.envelope(order.model, self._deps.version)
+        chosen = replies.returned(found, order.request.choices)
+        content = replies.completion(envelope, chosen, account, found, self._compute(order, exchange, found))
+        await respond(json_response(content, headers=replies.headers(found, order.grant)), send)
+
+    async def _stream(self, order: Order, send: Send, exchange: Exchange) -> None:
+        envelope = replies.envelope(order.model, self._deps.version)
+        stream = Stream(order, envelope, exchange, send)
+        found = await stream.relay(lambda observe: self._think(order, exchange, observe, live=True))
+        await stream.finish(found, self._compute(order, exchange, found))
+
+    async def _think(self, order: Order, exchange: Exchange, observe: Observer, *, live: bool) -> Answer:
+        exchange.answer = await answer(
+            order.problem,
+            exchange.remaining(order.grant.budget),
+            generator=self._deps.generator,
+            scorer=self._deps.scorer,
+            policy=order.policy,
+            observe=observe,
+            seed=order.seed,
+            live=live,
+        )
+        return exchange.answer
+
+    def _compute(self, order: Order, exchange: Exchange, found: Answer) -> dict[str, Any]:
+        notice = self._deps.notice(order.problem)
+        return replies.compute(found, order.grant, order.seed, exchange.seconds, notice)

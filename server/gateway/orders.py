@@ -1,0 +1,47 @@
+"""From a request's bytes to what the router is to do."""
+
+import random
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+
+from router.plan import Policy
+from router.types import Problem
+
+from .budgets import Grant, grant
+from .choices import policy_for
+from .deps import Deps
+from .errors import BUDGET_HEADER, invalid, model_not_found
+from .schemas import ChatRequest, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One request, understood. `seed` is the client's, or drawn at random so that it can be told."""
+
+    request: ChatRequest
+    problem: Problem
+    grant: Grant
+    policy: Policy
+    model: str
+    seed: int
+
+
+def read(body: bytes, headers: Headers, deps: Deps) -> Order:
+    """Return the order. Raises ApiError saying which field is at fault."""
+    request = parse(body)
+    model = request.model or deps.model
+    if model != deps.model:
+        raise model_not_found(model, deps.model)
+    lines = headers.getlist(BUDGET_HEADER)
+    granted = grant(request, ", ".join(lines) if lines else None, deps.limits)
+    if request.choices > granted.samples:
+        raise invalid(f"'n' is {request.choices}, but the budget allows {granted.samples} samples.", "n")
+    return Order(
+        request=request,
+        problem=request.problem(),
+        grant=granted,
+        policy=policy_for(granted, request.choices),
+        model=model,
+        seed=random.getrandbits(32) if request.seed is None else request.seed,
+    )

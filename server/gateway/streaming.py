@@ -1,0 +1,149 @@
+"""A search as server-sent events: its progress as reasoning, then the answer, then what it took."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+from starlette.types import Send
+
+from router.answering import Answer
+from router.events import Event, Observer, Sampled, Text
+from router.types import Candidate
+from server.report import Outcome
+
+from . import errors, replies
+from .errors import BUDGET_HEADER
+from .exchange import Exchange
+from .orders import Order
+from .progress import Narrator
+from .replies import Envelope
+from .wire import DONE, KEEP_ALIVE, STREAM_HEADERS, sse
+
+SILENCE = 10.0
+"""Seconds without an event after which a comment keeps the connection alive."""
+
+_PIECE = re.compile(r"(?s).{1,24}\S*\s?")
+
+
+class Broken(Exception):
+    """The stream had begun when the request failed: the client has been told in the stream."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+class Stream:
+    """One streamed reply. It begins when the model has shown that it answers: what fails before is a plain error."""
+
+    def __init__(self, order: Order, envelope: Envelope, exchange: Exchange, send: Send) -> None:
+        self._order = order
+        self._envelope = envelope
+        self._exchange = exchange
+        self._send = send
+        self._narrator = Narrator()
+        self._open = False
+        self._held = list[bytes]()
+        """What waits for the stream to begin."""
+        self._written = ""
+        """What has been sent of the first answer while it was being written."""
+
+    async def relay(self, think: Callable[[Observer], Awaitable[Answer]]) -> Answer:
+        """Run `think` and pass on what it reports. Raises what it raises, or Broken once the stream has begun."""
+        events = asyncio.Queue[Event | None]()
+        thinking = asyncio.create_task(_until_end(think, events))
+        try:
+            await self._pass_on(events)
+            return await thinking
+        except Exception as failure:
+            if not self._open:
+                raise
+            error = errors.of(failure, self._exchange.request_id)
+            await self._write(sse(error.body()), more=False)
+            raise Broken(error.outcome) from failure
+        finally:
+            thinking.cancel()
+            await asyncio.gather(thinking, return_exceptions=True)
+
+    async def finish(self, answer: Answer, compute: dict[str, Any]) -> None:
+        """Send the answers, why each ended, the account of the compute, and the end."""
+        chosen = replies.returned(answer, self._order.request.choices)
+        chunks = [chunk for i, c in enumerate(chosen) for chunk in self._content(i, c)]
+        if self._order.request.include_usage:
+            chunks += [self._end(i, c) for i, c in enumerate(chosen)]
+            chunks.append(self._usage(replies.usage(answer, chosen), compute))
+        else:
+            last = len(chosen) - 1
+            chunks += [self._end(i, c, **({"compute": compute} if i == last else {})) for i, c in enumerate(chosen)]
+        self._exchange.first_token()
+        await self._write(*chunks, DONE, more=False)
+
+    async def _pass_on(self, events: asyncio.Queue[Event | None]) -> None:
+        batch: list[Event | None] = []
+        while None not in batch:
+            batch = await _next(events)
+            chunks = [chunk for event in batch if event is not None for chunk in self._event(event)]
+            begun = self._open or any(isinstance(event, Text | Sampled) for event in batch)
+            if not batch:
+                await self._write(KEEP_ALIVE)
+            elif begun and chunks:
+                await self._write(*chunks)
+            else:
+                self._held += chunks
+
+    def _event(self, event: Event) -> Iterator[bytes]:
+        if isinstance(event, Text):
+            self._exchange.first_token()
+            self._written += event.text
+            yield self._chunk(0, {"content": event.text})
+        elif not self._written and (line := self._narrator.hear(event)) and self._order.request.show_reasoning:
+            yield self._chunk(0, replies.reasoning(line))
+
+    def _content(self, index: int, candidate: Candidate) -> Iterator[bytes]:
+        text = candidate.text if index else candidate.text.removeprefix(self._written)
+        for piece in _PIECE.findall(text):
+            yield self._chunk(index, {"content": piece})
+
+    def _end(self, index: int, candidate: Candidate, **extra: Any) -> bytes:
+        return self._chunk(index, {}, replies.finish_reason(candidate), **extra)
+
+    def _usage(self, usage: dict[str, Any], compute: dict[str, Any]) -> bytes:
+        content = self._envelope.around("chat.completion.chunk", choices=[], usage=usage, compute=compute)
+        return sse(content)
+
+    def _chunk(self, index: int, delta: dict[str, str], finish: str | None = None, **extra: Any) -> bytes:
+        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+        if self._order.request.include_usage:
+            extra["usage"] = None
+        return sse(self._envelope.around("chat.completion.chunk", choices=[choice], **extra))
+
+    async def _write(self, *chunks: bytes, more: bool = True) -> None:
+        if not self._open:
+            self._open = True
+            headers = {**STREAM_HEADERS, BUDGET_HEADER: self._order.grant.header}
+            raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+            await self._send({"type": "http.response.start", "status": 200, "headers": raw})
+            roles = {"role": "assistant", "content": ""}
+            chunks = (*(self._chunk(i, roles) for i in range(self._order.request.choices)), *self._held, *chunks)
+        await self._send({"type": "http.response.body", "body": b"".join(chunks), "more_body": more})
+
+
+async def _until_end(think: Callable[[Observer], Awaitable[Answer]], events: asyncio.Queue[Event | None]) -> Answer:
+    """Run `think` with its events in the queue, and None behind the last."""
+    try:
+        return await think(events.put_nowait)
+    finally:
+        events.put_nowait(None)
+
+
+async def _next(events: asyncio.Queue[Event | None]) -> list[Event | None]:
+    """Return all the events there are, waiting for the first; none after a long silence."""
+    try:
+        async with asyncio.timeout(SILENCE):
+            batch = [await events.get()]
+    except TimeoutError:
+        return []
+    while not events.empty():
+        batch.append(events.get_nowait())
+    return batch

@@ -1,0 +1,127 @@
+"""A client that leaves, over a real socket: the generator's iterator must be closed at once."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from router.ports import Draw, Tally
+from router.testing import FakeGenerator
+from router.types import Finish, Sample
+from server.gateway import create_app
+from server.gateway.disconnect import ClientGone, unless_gone
+from server.report import Outcome
+
+from .serving import Watch, deps, question, script, serving
+
+
+@dataclass
+class Endless(FakeGenerator):
+    """Delivers one sample and then hangs until it is closed."""
+
+    hanging: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def sample(
+        self, draw: Draw, tally: Tally, on_text: Callable[[str], None] | None = None
+    ) -> AsyncIterator[tuple[int, Sample]]:
+        try:
+            yield 0, Sample("The answer is \\boxed{42}.", 4, Finish.EOS)
+            self.hanging.set()
+            await asyncio.Event().wait()
+        finally:
+            self.closed.set()
+
+
+@dataclass
+class Reported(Watch):
+    """Tells when the first report has come."""
+
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ended(self, report: object) -> None:
+        super().ended(report)  # pyright: ignore[reportArgumentType]
+        self.heard.set()
+
+
+def request(stream: bool) -> bytes:
+    body = json.dumps(question(stream=stream)).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_client_that_leaves_stops_the_work(stream: bool) -> None:
+    generator, watch = Endless(script), Reported()
+    async with serving(create_app(deps(generator, watch=watch))) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(stream))
+        await asyncio.wait_for(generator.hanging.wait(), 5)
+        loop = asyncio.get_running_loop()
+        left = loop.time()
+        writer.transport.abort()
+        await asyncio.wait_for(generator.closed.wait(), 5)
+        await asyncio.wait_for(watch.heard.wait(), 5)
+        assert loop.time() - left < 0.25
+    assert [report.outcome for report in watch.reports] == [Outcome.CANCELLED]
+
+
+async def test_a_client_that_leaves_while_it_sends_is_no_fault() -> None:
+    watch = Reported()
+    async with serving(create_app(deps(watch=watch))) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(stream=False)[:-5])
+        await writer.drain()
+        writer.close()
+        await asyncio.wait_for(watch.heard.wait(), 5)
+    assert [report.outcome for report in watch.reports] == [Outcome.CANCELLED]
+
+
+async def test_work_that_ends_first_is_returned_and_the_watch_ends() -> None:
+    watching = asyncio.Event()
+
+    async def receive() -> dict[str, str]:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            watching.set()
+        raise AssertionError
+
+    async def work() -> int:
+        await asyncio.sleep(0)
+        return 7
+
+    assert await unless_gone(receive, work()) == 7
+    assert watching.is_set()
+
+
+async def test_what_work_raises_is_raised() -> None:
+    async def receive() -> dict[str, str]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def work() -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await unless_gone(receive, work())
+
+
+async def test_a_disconnect_is_waited_for_until_the_work_has_cleaned_up() -> None:
+    cleaned: list[bool] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append(True)
+
+    with pytest.raises(ClientGone):
+        await unless_gone(receive, work())
+    assert cleaned == [True]
