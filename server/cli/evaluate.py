@@ -54,8 +54,7 @@ def evaluate(order: Order) -> int:
     except ValueError as fault:
         errors.print(str(fault), markup=False)
         return 2
-    screen = Console()
-    screen.print(table(results), width=max(screen.width, _WIDTH))
+    Console(width=max(Console().width, _WIDTH)).print(table(results))
     if order.json is not None:
         order.json.write_text(json.dumps(results.as_json(), indent=1) + "\n")
         _plot(results, order.json.with_suffix(".png"), errors)

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import budgets, errors, health, metrics, models
+from . import budgets, errors, health, metrics, models, page
 from .chat import Chat
 from .deps import Deps
 from .edge import Edge
@@ -31,6 +31,7 @@ def create_app(deps: Deps) -> FastAPI:
         redirect_slashes=False,
         exception_handlers={HTTPException: _refused, errors.ApiError: _told},
     )
+    app.include_router(page.routes())
     app.include_router(health.routes(deps.readiness))
     app.include_router(models.routes(deps))
     app.include_router(metrics.routes(deps.exposition))

@@ -53,9 +53,9 @@ class Chat:
         order = orders.read(data, headers, self._deps)
         exchange.grant = order.grant
         exchange.stream = bool(order.request.stream)
-        respond = self._stream if exchange.stream else self._plain
+        reply = self._stream if exchange.stream else self._plain
         with self._admission:
-            await unless_gone(receive, respond(order, send, exchange))
+            await unless_gone(receive, reply(order, send, exchange))
 
     async def _plain(self, order: Order, send: Send, exchange: Exchange) -> None:
         narrator = Narrator()
@@ -68,9 +68,10 @@ class Chat:
 
     async def _stream(self, order: Order, send: Send, exchange: Exchange) -> None:
         envelope = replies.envelope(order.model, self._deps.version)
-        stream = Stream(order, envelope, exchange, send)
-        found = await stream.relay(lambda observe: self._think(order, exchange, observe, live=True))
-        await stream.finish(found, self._compute(order, exchange, found))
+        await Stream(order, envelope, exchange, send).run(
+            think=lambda observe: self._think(order, exchange, observe, live=True),
+            account=lambda found: self._compute(order, exchange, found),
+        )
 
     async def _think(self, order: Order, exchange: Exchange, observe: Observer, *, live: bool) -> Answer:
         exchange.answer = await answer(

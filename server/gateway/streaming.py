@@ -13,6 +13,7 @@ from router.types import Candidate
 from server.report import Outcome
 
 from . import errors, replies
+from .disconnect import ClientGone
 from .errors import BUDGET_HEADER
 from .exchange import Exchange
 from .orders import Order
@@ -23,7 +24,15 @@ from .wire import DONE, KEEP_ALIVE, STREAM_HEADERS, sse
 SILENCE = 10.0
 """Seconds without an event after which a comment keeps the connection alive."""
 
+PATIENCE = 30.0
+"""Seconds a client may take to read what fills its buffers; then it counts as gone, for it keeps others out."""
+
+_ROLE = {"role": "assistant", "content": ""}
 _PIECE = re.compile(r"(?s).{1,24}\S*\s?")
+
+
+Account = dict[str, Any]
+"""The `compute` object of a reply."""
 
 
 class Broken(Exception):
@@ -49,33 +58,42 @@ class Stream:
         self._written = ""
         """What has been sent of the first answer while it was being written."""
 
-    async def relay(self, think: Callable[[Observer], Awaitable[Answer]]) -> Answer:
-        """Run `think` and pass on what it reports. Raises what it raises, or Broken once the stream has begun."""
-        events = asyncio.Queue[Event | None]()
-        thinking = asyncio.create_task(_until_end(think, events))
+    async def run(self, think: Callable[[Observer], Awaitable[Answer]], account: Callable[[Answer], Account]) -> None:
+        """Run `think`, pass on what it reports, and send the answer with its account.
+
+        Raises what went wrong, or Broken once the stream has begun; ClientGone for one who does not read.
+        """
         try:
-            await self._pass_on(events)
-            return await thinking
+            answer = await self._relay(think)
+            await self._finish(answer, account(answer))
+        except ClientGone:
+            raise
         except Exception as failure:
             if not self._open:
                 raise
             error = errors.of(failure, self._exchange.request_id)
             await self._write(sse(error.body()), more=False)
             raise Broken(error.outcome) from failure
+
+    async def _relay(self, think: Callable[[Observer], Awaitable[Answer]]) -> Answer:
+        events = asyncio.Queue[Event | None]()
+        thinking = asyncio.create_task(_until_end(think, events))
+        try:
+            await self._pass_on(events)
+            return await thinking
         finally:
             thinking.cancel()
             await asyncio.gather(thinking, return_exceptions=True)
 
-    async def finish(self, answer: Answer, compute: dict[str, Any]) -> None:
-        """Send the answers, why each ended, the account of the compute, and the end."""
+    async def _finish(self, answer: Answer, account: Account) -> None:
         chosen = replies.returned(answer, self._order.request.choices)
         chunks = [chunk for i, c in enumerate(chosen) for chunk in self._content(i, c)]
         if self._order.request.include_usage:
             chunks += [self._end(i, c) for i, c in enumerate(chosen)]
-            chunks.append(self._usage(replies.usage(answer, chosen), compute))
+            chunks.append(self._usage(replies.usage(answer, chosen), account))
         else:
             last = len(chosen) - 1
-            chunks += [self._end(i, c, **({"compute": compute} if i == last else {})) for i, c in enumerate(chosen)]
+            chunks += [self._end(i, c, **({"compute": account} if i == last else {})) for i, c in enumerate(chosen)]
         self._exchange.first_token()
         await self._write(*chunks, DONE, more=False)
 
@@ -102,14 +120,16 @@ class Stream:
 
     def _content(self, index: int, candidate: Candidate) -> Iterator[bytes]:
         text = candidate.text if index else candidate.text.removeprefix(self._written)
+        if index:
+            yield self._chunk(index, _ROLE)
         for piece in _PIECE.findall(text):
             yield self._chunk(index, {"content": piece})
 
     def _end(self, index: int, candidate: Candidate, **extra: Any) -> bytes:
         return self._chunk(index, {}, replies.finish_reason(candidate), **extra)
 
-    def _usage(self, usage: dict[str, Any], compute: dict[str, Any]) -> bytes:
-        content = self._envelope.around("chat.completion.chunk", choices=[], usage=usage, compute=compute)
+    def _usage(self, usage: dict[str, Any], account: Account) -> bytes:
+        content = self._envelope.around("chat.completion.chunk", choices=[], usage=usage, compute=account)
         return sse(content)
 
     def _chunk(self, index: int, delta: dict[str, str], finish: str | None = None, **extra: Any) -> bytes:
@@ -124,9 +144,12 @@ class Stream:
             headers = {**STREAM_HEADERS, BUDGET_HEADER: self._order.grant.header}
             raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
             await self._send({"type": "http.response.start", "status": 200, "headers": raw})
-            roles = {"role": "assistant", "content": ""}
-            chunks = (*(self._chunk(i, roles) for i in range(self._order.request.choices)), *self._held, *chunks)
-        await self._send({"type": "http.response.body", "body": b"".join(chunks), "more_body": more})
+            chunks = (self._chunk(0, _ROLE), *self._held, *chunks)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._send({"type": "http.response.body", "body": b"".join(chunks), "more_body": more})
+        except TimeoutError:
+            raise ClientGone from None
 
 
 async def _until_end(think: Callable[[Observer], Awaitable[Answer]], events: asyncio.Queue[Event | None]) -> Answer:

@@ -1,6 +1,6 @@
 """Remakes golden.json with torch and transformers, which the project itself does not need.
 
-    pip install torch transformers && python -m tests.server.embedded.make_golden
+pip install torch transformers && python -m tests.server.embedded.make_golden
 """
 
 import hashlib
@@ -8,8 +8,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from server.embedded.tokenizer import Tokenizer
 from router.types import Message
+from server.embedded.tokenizer import Tokenizer
 
 from .checkpoints import random_tensors, write_checkpoint
 

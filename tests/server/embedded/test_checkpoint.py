@@ -44,9 +44,7 @@ def test_float16_is_widened(tmp_path: Path):
 def test_a_head_of_its_own_is_used(tmp_path: Path):
     tensors = random_tensors(tied=False)
     checkpoint = load(write_checkpoint(tmp_path, tensors))
-    np.testing.assert_allclose(
-        checkpoint.head, (tensors["lm_head.weight"] * tensors["model.norm.weight"]).T, rtol=1e-6
-    )
+    np.testing.assert_allclose(checkpoint.head, (tensors["lm_head.weight"] * tensors["model.norm.weight"]).T, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_numbers_are_spread_evenly_over_seeds_and_over_time():
     over_seeds = shares()
     over_time = uniform(np.zeros(ROWS, np.uint64), np.arange(ROWS))
     for numbers in (over_seeds, over_time):
-        assert 0.0 < numbers.min()
+        assert numbers.min() > 0.0
         assert numbers.max() < 1.0
         bins = np.histogram(numbers, 100, (0.0, 1.0))[0]
         assert ((bins - ROWS / 100) ** 2 / (ROWS / 100)).sum() < 150  # chi-square, 99 degrees: p = 0.0007

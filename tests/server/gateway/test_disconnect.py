@@ -4,13 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from router.ports import Draw, Tally
 from router.testing import FakeGenerator
 from router.types import Finish, Sample
-from server.gateway import create_app
+from server.gateway import create_app, streaming
 from server.gateway.disconnect import ClientGone, unless_gone
 from server.report import Outcome
 
@@ -77,6 +78,24 @@ async def test_a_client_that_leaves_while_it_sends_is_no_fault() -> None:
         writer.close()
         await asyncio.wait_for(watch.heard.wait(), 5)
     assert [report.outcome for report in watch.reports] == [Outcome.CANCELLED]
+
+
+async def test_a_client_that_does_not_read_counts_as_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "PATIENCE", 0.02)
+    generator, watch = FakeGenerator(script), Watch()
+    app = create_app(deps(generator, watch=watch))
+    body = json.dumps(question(stream=True)).encode()
+    received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    received.put_nowait({"type": "http.request", "body": body})
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": [], "query_string": b""}
+    await app(scope, received.get, send)
+    assert watch.reports[0].outcome is Outcome.CANCELLED
+    assert generator.active == 0
 
 
 async def test_work_that_ends_first_is_returned_and_the_watch_ends() -> None:

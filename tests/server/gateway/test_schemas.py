@@ -7,7 +7,7 @@ from router.types import Message
 from server.gateway.errors import ApiError
 from server.gateway.schemas import ChatRequest, parse
 
-from .serving import ask, error_of, question
+from .serving import ask, client, error_of, question
 
 
 def parsed(**fields: Any) -> ChatRequest:
@@ -148,6 +148,13 @@ def test_a_body_that_is_no_request_is_refused(body: bytes) -> None:
     with pytest.raises(ApiError) as refusal:
         parse(body)
     assert refusal.value.status == 400
+
+
+async def test_half_a_surrogate_pair_breaks_nothing() -> None:
+    for name in ("model", "stop", "compute_budget", "reasoning_effort"):
+        async with client() as http:
+            body = json.dumps(question(**{name: "\ud800"})).encode()
+            assert (await http.post("/v1/chat/completions", content=body)).status_code in {200, 400, 404}
 
 
 async def test_a_large_faulty_body_is_not_repeated_to_the_client() -> None:

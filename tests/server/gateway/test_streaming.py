@@ -1,15 +1,16 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.ports import Draw, GeneratorError, Tally
 from router.testing import FakeGenerator
-from router.types import Finish, Sample
+from router.types import Finish, Problem, Sample
 from server.gateway import streaming
 from server.gateway.deps import Deps
 from server.report import Outcome
@@ -134,6 +135,17 @@ async def test_what_fails_within_the_stream_ends_it_with_an_error() -> None:
     assert watch.reports[0].outcome is Outcome.GENERATOR
 
 
+async def test_a_fault_of_ours_within_the_stream_is_told_there_without_details() -> None:
+    def notice(_problem: Problem) -> str:
+        raise RuntimeError("a secret of the house")
+
+    watch = Watch()
+    events = await stream(replace(deps(watch=watch), notice=notice))
+    assert events[-1]["error"]["code"] == "internal_error"
+    assert "secret" not in events[-1]["error"]["message"]
+    assert watch.reports[0].outcome is Outcome.INTERNAL
+
+
 async def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming, "SILENCE", 0.01)
     events = await stream(deps(FakeGenerator(script, seconds=0.003)), budget="low")
@@ -141,6 +153,7 @@ async def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) 
     assert "boxed" in written([e for e in events if isinstance(e, dict)], "content")
 
 
+@settings(deadline=None, derandomize=True, max_examples=50)
 @given(st.text(max_size=200))
 def test_an_answer_in_pieces_is_the_answer(text: str) -> None:
     pieces = streaming._PIECE.findall(text)

@@ -1,0 +1,28 @@
+"""`GET /`: one page to try the server in a browser. It stands alone: nothing is loaded from elsewhere."""
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse
+
+from router.policy.names import STRATEGIES
+
+_HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+
+
+def routes() -> APIRouter:
+    """Return the page's route."""
+    options = "".join(f"<option>{name}</option>" for name in STRATEGIES)
+    page = Path(__file__).with_name("page.html").read_text(encoding="utf-8").replace("@@STRATEGIES@@", options)
+    router = APIRouter()
+
+    @router.get("/", response_class=HTMLResponse)
+    async def show() -> HTMLResponse:  # pyright: ignore[reportUnusedFunction]
+        return HTMLResponse(page, headers=_HEADERS)
+
+    return router
