@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .equality import Equivalence
-from .extraction import extract
+from .extraction import stated
 from .types import Candidate, Verdict, Vote
 
 
@@ -65,7 +65,7 @@ def aggregate(solutions: Sequence[Candidate], how: Aggregate, equivalence: Equiv
     Solutions that state no answer do not vote; they are chosen only when none states one. Without any value
     the verdict is a majority vote. A solution the scorer did not reach weighs as much as the mean of those it did.
     """
-    answers = [extract(s.text) for s in solutions]
+    answers = [stated(s) for s in solutions]
     values = [s.value for s in solutions if s.value is not None]
     if not values:
         how = Aggregate.MAJORITY

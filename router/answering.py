@@ -30,7 +30,7 @@ class NoAnswer(Exception):
 class Answer:
     """What was decided, what it took, and why it ended.
 
-    `stopped` is "complete" (the plan ran), "agreed" (the probe was enough), "budget" or "deadline".
+    `stopped` is "complete" (what was planned ran), "agreed" (more would not change it), "budget" or "deadline".
     """
 
     verdict: Verdict
@@ -51,6 +51,7 @@ class _Course:
 
     plan: Plan
     difficulty: Difficulty | None = None
+    stopped: str = "complete"
 
 
 async def answer(
@@ -115,6 +116,7 @@ async def _think(
         plan = policy.plan(course.difficulty, _room(search))
         observe(Planned(plan.name, plan.n, plan.aggregate, plan.reason))
         if plan.strategy is None:
+            course.stopped = plan.stopped
             course.plan = plan if course.plan.strategy is None else course.plan
             return
         course.plan = plan
@@ -132,7 +134,7 @@ def _concluded(
     if not solutions:
         raise _nothing(search)
     verdict = aggregate(solutions, course.plan.aggregate, equivalence)
-    stopped = search.stopped or ("complete" if course.plan.strategy else "agreed")
+    stopped = search.stopped or course.stopped
     votes = verdict.votes[0].count
     observe(Answered(verdict.answer, votes, len(solutions), verdict.confidence, stopped))
     return Answer(

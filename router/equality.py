@@ -24,11 +24,19 @@ _MIXED = re.compile(r"^\s*([-+]?)(\d+)\s+(\d+\s*/\s*\d+)\s*$")
 _SIGNS = str.maketrans({"−": "-", "–": "-", "×": "*", "·": "*", "÷": "/", "∗": "*", "⁄": "/", "{": "(", "}": ")"})
 _WORDS = (
     (re.compile(r"\\left|\\right|\\displaystyle|\\[,;:!> ]"), ""),
-    (re.compile(r"\\[dtc]?frac\s*(\d)\s*(\d)(?!\d)"), r"(\1/\2)"),
+    (re.compile(r"\\[dtc]?frac\s*(\d)\s*(\d)(?!\d)"), r" frac(\1)(\2)"),
     (re.compile(r"\\[dtc]?frac"), " frac"),
     (re.compile(r"\\sqrt"), " sqrt"),
     (re.compile(r"\\(?:times|cdot|ast)(?![a-zA-Z])"), "*"),
     (re.compile(r"\\div(?![a-zA-Z])"), "/"),
+)
+
+_FOLDED = (
+    (re.compile(r"\s+|\\[,;:! ]|\\(?:left|right|displaystyle)(?![a-zA-Z])"), ""),
+    (re.compile(r"\\[dtc]frac"), r"\\frac"),
+    (re.compile(r"\\(frac|sqrt)(\d)"), r"\\\1{\2}"),
+    (re.compile(r"(\\frac\{\d\})(\d)"), r"\1{\2}"),
+    (re.compile(r"−|–"), "-"),
 )
 
 
@@ -39,12 +47,13 @@ class _NotANumber(Exception):
 def key(answer: str) -> Hashable:
     """Return what identifies `answer` among its equals: a Fraction, a tuple of keys, or its folded text."""
     text = answer.strip()
+    if members := _members(text):  # first: (100,200) is a pair, not a number of six digits
+        return (text[0], *(key(m) for m in members), text[-1])
     if (value := number(text)) is not None:
         return value
-    members = _members(text)
-    if members:
-        return (text[0], *(key(m) for m in members), text[-1])
-    return re.sub(r"\s+|\\[,;:! ]", "", text).casefold()
+    for pattern, plain in _FOLDED:
+        text = pattern.sub(plain, text)
+    return text.casefold()
 
 
 def number(text: str) -> Fraction | None:

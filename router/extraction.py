@@ -10,6 +10,7 @@ import re
 from .types import Candidate, Finish
 
 _LONGEST_ANSWER = 400
+_LONGEST_ENDING = 20_000
 _MOST_PLACES = 50
 _MOST_WORDS = 8
 
@@ -25,7 +26,7 @@ _BARE_BOXED = re.compile(r"[^\s$.,;{}\\]+(?:[.,]\d+)*")
 _HASHES = re.compile(r"(?m)^[ \t]*####[ \t]*([^\s#].*)$")
 _HASHED = re.compile(rf"{_NUMBER}|{_FRACTION}|[A-J]")
 _SAID = re.compile(
-    r"(?im)\banswers?\b[*_]*(?:[ \t]+(?:to|for|of)\b[^\n.:=]{1,80}?)?[*_ \t]*"
+    r"(?im)\banswers?\b[*_]{0,4}(?:[ \t]+(?:to|for|of)\b[^\n.:=]{1,80}?)?[*_ \t]{0,20}"
     r"(?::|=|\b(?:is|are|was|equals|(?:would|should|must|will)[ \t]+be|comes[ \t]+to)\b(?![ \t]+not\b))"
     r"|^[ \t#*_]*(?:final[ \t]+)?answer[*_ \t]*$"
 )
@@ -54,15 +55,15 @@ _WRAPPERS = tuple(w.split() for w in (r"$$ $$", r"$ $", r"\( \)", r"\[ \]", r"**
 _TEXT = re.compile(r"\\(?:text(?:bf|it|rm)?|math(?:rm|bf|it)|mbox|operatorname)\s*\{([^{}]*)\}")
 _TEXT_UNIT = re.compile(r"(?<=[^\s{])\s*\\(?:text|mathrm|mbox|textrm)\s*\{\s*[a-z°][^{}]*\}(?:\s*\^\s*\{?\d\}?)?$")
 _NOISE = re.compile(
-    r"\^\s*\{?\s*\\circ\s*\}?|°(?:\s*[CF](?![a-zA-Z]))?|\\degree|\\?%|\\[!,;:>]|\\(?:left|right|displaystyle)(?![a-zA-Z])"
+    r"(?:\^\s*\{?\s*\\circ\s*\}?|°|\\degree)(?:\s*[CF](?![a-zA-Z]))?|\\?%|\\[!,;:>]"
+    r"|\\(?:left|right|displaystyle)(?![a-zA-Z])"
 )
 _SPACE = re.compile(r"\\q?quad(?![a-zA-Z])|\\ |~|\s+")
 _MONEY = re.compile(r"^([-+]?)\s*(?:\\?\$|[€£¥₹]|USD|EUR|Rs\.?)\s*(?=[\d.])")
 _NAME = re.compile(r"\\?[a-zA-Z][\w{}\\' ]*(?:\([\w, ]+\))?\s*|(?:[\d\s+*/().×·÷-]|\\times|\\cdot|\\div)+")
 _SHORT_UNIT = r"(?:[cmk]m|[mk]?g|m[lL]|ft|in|lbs?|oz|mph|hrs?|mins?|secs?|[ap]m|[€£¥$])(?![a-zA-Z])"
-_UNIT = (
-    rf"(?:\s*{_SHORT_UNIT}|\s+[mgshLlJWVKCFN](?![a-zA-Z])|\s*[a-zA-Z]{{3,}}|\s+[a-zA-Z]{{2}}\b)[a-zA-Z /.,'^²³23{{}}-]*"
-)
+_LETTER_UNIT = r"[mgshLlJWVKCFN](?![a-zA-Z])"
+_UNIT = rf"(?:\s*{_SHORT_UNIT}|\s+{_LETTER_UNIT}|\s*[a-zA-Z]{{3,}}|\s+[a-zA-Z]{{2}}\b)[a-zA-Z /.,'^²³23{{}}-]*"
 _UNITS = re.compile(rf"({_NUMBER}|{_FRACTION})({_UNIT})")
 _NO_UNIT = re.compile(r"(?i)\b(?:and|or|to|pi|sqrt|sin|cos|tan|log|ln|exp|mod|times|over|choose)\b")
 _CHOICE = re.compile(r"\(?([A-Z])\)?|\(([A-J])\)[\s:.].*|([A-J])[).:]\s+\S.*")
@@ -91,18 +92,19 @@ def extract(text: str, *, cut: bool = False) -> str | None:
     a closed box is believed: the last number of half a solution is not its answer.
     """
     spoken = _THINKING.split(_THOUGHT.split(text)[-1], maxsplit=1)[0].replace("−", "-").rstrip()
-    boxes = [m.end() for m in _BOX.finditer(spoken)][-_MOST_PLACES:]
-    finders = (_after_hashes, _said, _concluded) if not (cut or boxes) else ()
-    for raw in (_boxed(spoken, boxes), *(find(spoken) for find in finders)):
-        if raw and (answer := tidy(raw)):
-            return answer
-    return None
+    boxes = [_boxed(spoken, m.end()) for m in list(_BOX.finditer(spoken))[-_MOST_PLACES:]]
+    if filled := [box for box in boxes if box and box.strip()]:
+        return tidy(filled[-1]) or None
+    if cut or (boxes and boxes[-1] is None):
+        return None
+    found = (find(spoken[-_LONGEST_ENDING:]) for find in (_after_hashes, _said, _concluded))
+    return next((answer for raw in found if raw and (answer := tidy(raw))), None)
 
 
 def tidy(raw: str) -> str:
     """Take off what is not the answer: mathematics marks, units, money signs, `x =`, a final full stop."""
-    text = _unwrap(raw.replace("−", "-").replace("{,}", ",").strip()[:_LONGEST_ANSWER])
-    text = _TEXT.sub(r" \1 ", _TEXT_UNIT.sub("", text))
+    text = raw[:_LONGEST_ANSWER].replace("−", "-").replace("{,}", ",")
+    text = _TEXT.sub(r" \1 ", _TEXT_UNIT.sub("", _unwrap(_SPACE.sub(" ", text))))
     text = _unwrap(_SPACE.sub(" ", _NOISE.sub("", text)).strip())
     left, equals, right = text.replace(r"\approx", "=").replace("≈", "=").partition("=")
     if equals and "=" not in right and _NAME.fullmatch(left):
@@ -128,27 +130,17 @@ def _unwrap(text: str) -> str:
     return text.removeprefix("**")
 
 
-def _boxed(text: str, boxes: list[int]) -> str | None:
-    """Return the content of the last box that is closed and not empty."""
-    for at in reversed(boxes):
-        content = _braced(text, at) if text[at : at + 1] == "{" else _bare(text, at)
-        if content and content.strip():
-            return content
-    return None
-
-
-def _braced(text: str, start: int) -> str | None:
+def _boxed(text: str, start: int) -> str | None:
+    """Return the content of the box whose braces begin at `start`, or None when it is not closed."""
+    if not text.startswith("{", start):
+        bare = _BARE_BOXED.match(text, start)
+        return bare[0] if bare else ""
     depth = 0
     for i in range(start, min(len(text), start + _LONGEST_ANSWER)):
         depth += (text[i] == "{") - (text[i] == "}")
         if depth == 0:
             return text[start + 1 : i]
     return None
-
-
-def _bare(text: str, start: int) -> str | None:
-    found = _BARE_BOXED.match(text, start)
-    return found[0] if found else None
 
 
 def _after_hashes(text: str) -> str | None:
@@ -164,8 +156,8 @@ def _said(text: str) -> str | None:
 
 
 def _claim(text: str, at: int) -> str | None:
-    start = at + len(_FILLER.match(text[at : at + _LONGEST_ANSWER], 0)[0])  # type: ignore[index]
-    rest = text[start : start + _LONGEST_ANSWER]
+    """Read what is claimed from `at` on: a formula, or the words up to the end of the sentence."""
+    rest = _FILLER.sub("", text[at : at + 2 * _LONGEST_ANSWER], count=1)[:_LONGEST_ANSWER]
     for opening, closing in _WRAPPERS[:4]:
         if rest.startswith(opening) and closing in rest[len(opening) :]:
             inner = rest[len(opening) :].partition(closing)[0]
@@ -187,10 +179,10 @@ def _concluded(text: str) -> str | None:
         return alone[1]
     concludes = _CONCLUDES.match(line) is not None
     for bold, *formulas in reversed(_SPAN.findall(line)):
-        formula = "".join(formulas)
-        if (bold and _ANY_NUMBER.search(tidy(bold))) or (concludes and formula and not _PROSE.search(formula)):
-            return (bold or formula).rpartition("=")[2]
-    right = line.rpartition("=")[2].strip(" $*.]\\)") if "=" in line else ""
+        value = (bold or "".join(formulas)).rpartition("=")[2].strip()
+        if _ANY_NUMBER.search(tidy(value)) if bold else concludes and value and not _PROSE.search(value):
+            return value
+    right = line.rpartition("=")[2].lstrip(" $*").rstrip(" $*.]\\)") if "=" in line else ""
     if number := _ANY_NUMBER.match(right):
         return number[0]
     if right and not _PROSE.search(right):

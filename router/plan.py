@@ -26,12 +26,17 @@ class Strategy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do for one question. Without a strategy, what the probe found is enough."""
+    """What to do for one question.
+
+    Without a strategy there is nothing more to do, and `stopped` says why: "complete" (what was planned has run),
+    "agreed" (more would not change the answer), "budget" or "deadline".
+    """
 
     strategy: Strategy | None
     aggregate: Aggregate
     reduce: Reduce = Reduce.PRODUCT
     reason: str = ""
+    stopped: str = "complete"
 
     @property
     def name(self) -> str | None:
@@ -59,6 +64,13 @@ class Room:
     solutions: int = 0
     typical: float | None = None
     elapsed: float = 0.0
+
+    @property
+    def shortage(self) -> str:
+        """What is missing for one more sample: "deadline" if it is time, "complete" if every sample is drawn."""
+        if self.samples == 0:
+            return "complete"
+        return "budget" if self.tokens is not None and self.tokens < (self.typical or 0) else "deadline"
 
     def affordable(self, most: int) -> int:
         """Return how many more samples to start: at most `most`, and at least 1 as long as there is no solution.

@@ -13,7 +13,7 @@ from math import ceil, isfinite
 from .aggregation import Reduce, reduce
 from .budget import Hold, Ledger
 from .events import Degraded, Lost, Observer, Pruned, Sampled, Scored, Text, ignore
-from .extraction import extract
+from .extraction import stated
 from .ports import Draw, Generator, GeneratorError, Measure, Scorer, ScorerError, Tally
 from .types import Candidate, Finish, Problem, Sample
 
@@ -245,7 +245,7 @@ class Search:
         elif child.tokens < self._longest and child.finish is Finish.LENGTH:
             self._cut(draw, sample)
         self._record(child)
-        answer = extract(child.text) if child.finished else None
+        answer = stated(child) if child.finished else None
         self._observe(Sampled(child.path, sample.tokens, sample.finish, answer))
         return child
 

@@ -47,6 +47,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._virtual = _VirtualSelector()
         super().__init__(self._virtual)
+        self._clock_resolution = 1e-6  # what is due is due, even where years of seconds have rounded a nanosecond away
 
     def time(self) -> float:
         """Return the virtual time, in seconds from the start of the loop."""

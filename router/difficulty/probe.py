@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..equality import Equivalence
-from ..extraction import extract
+from ..extraction import stated
 from ..search import Search
 from ..types import ROOT, Candidate, Difficulty
 
@@ -23,7 +23,7 @@ async def probe(search: Search, samples: int, equivalence: Equivalence) -> Diffi
 
 def grade(solutions: Sequence[Candidate], equivalence: Equivalence) -> Difficulty:
     """Return the difficulty that these solutions show: the mean of their disagreement and of the scorer's doubt."""
-    answers = [extract(s.text) for s in solutions]
+    answers = [stated(s) for s in solutions]
     counts = Counter(equivalence(a) for a in answers if a is not None)
     agreement = max(counts.values(), default=0) / max(1, len(solutions))
     values = [s.value for s in solutions if s.value is not None]

@@ -62,4 +62,5 @@ def within_problem_auc(groups: Sequence[tuple[Sequence[float], Sequence[float]]]
 
 def _auc(right: Sequence[float], wrong: Sequence[float]) -> float:
     r, w = np.asarray(right, float)[:, None], np.asarray(wrong, float)[None, :]
-    return float(np.mean((r > w) + 0.5 * (r == w)))
+    wins = np.count_nonzero(r > w) + 0.5 * np.count_nonzero(r == w)
+    return wins / (len(right) * len(wrong))

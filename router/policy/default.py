@@ -37,21 +37,22 @@ class DefaultPolicy:
         """Return the next thing to do."""
         n = room.affordable(_MOST - room.solutions if room.samples is None else _MOST)
         if n < 1 or (difficulty is None and room.solutions):
-            return self._stop(room, "the budget is used")
+            return self._stop(room, "the budget is used", room.shortage)
         if difficulty is None:
             return plan_for("greedy", 1, reason="one sample") if n == 1 else self._vote(n, room, "a small budget")
         if difficulty.agreement == 0:
             return self._stop(room, "no sample states an answer to vote on")
         if difficulty.agreement == 1 and (difficulty.value is None or difficulty.value >= _SURE):
-            return self._stop(room, "the probe is unanimous")
+            return self._stop(room, "the probe is unanimous", "agreed")
         if self.thrifty and difficulty.level <= 2:
             n = min(n, _ENOUGH - room.solutions)
         if n < 1:
-            return self._stop(room, "enough for this difficulty")
+            return self._stop(room, "enough for this difficulty", "agreed")
         return self._vote(n, room, f"difficulty {difficulty.level} of 5")
 
     def _vote(self, n: int, room: Room, reason: str) -> Plan:
         return plan_for("weighted_best_of_n" if room.verified else "majority_voting", n, reason=reason)
 
-    def _stop(self, room: Room, reason: str) -> Plan:
-        return Plan(None, Aggregate.WEIGHTED_MAJORITY if room.verified else Aggregate.MAJORITY, reason=reason)
+    def _stop(self, room: Room, reason: str, stopped: str = "complete") -> Plan:
+        aggregate = Aggregate.WEIGHTED_MAJORITY if room.verified else Aggregate.MAJORITY
+        return Plan(None, aggregate, reason=reason, stopped=stopped)

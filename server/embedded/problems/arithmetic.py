@@ -145,9 +145,19 @@ def canonical(wording: Wording) -> str | None:
         return None
     if not _in_reach(expression):
         return None
-    frame, text = _FRAME_OF.get(wording.verb, FRAMES[0]), show(expression)
+    frame, text = _FRAME_OF.get(wording.verb, FRAMES[0]), show(_brackets_first(expression))
     unspaced = frame % text.replace(" ", "")  # a tenth of the family is written so
     return unspaced if wording.raw == unspaced else frame % text
+
+
+def _brackets_first(expression: Expression) -> Expression:
+    """Write a number times a bracket as the bracket times the number: the family has only the latter."""
+    if isinstance(expression, int):
+        return expression
+    left, right = _brackets_first(expression.left), _brackets_first(expression.right)
+    if expression.operator == "*" and isinstance(left, int) and not isinstance(right, int):
+        left, right = right, left
+    return Operation(expression.operator, left, right)
 
 
 def _in_reach(expression: Expression) -> bool:

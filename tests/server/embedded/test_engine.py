@@ -152,7 +152,7 @@ async def test_closing_ends_the_thread(model: Llama):
     assert not any(thread.name == "to be ended" for thread in threading.enumerate())
 
 
-async def test_thousands_of_requests_leave_nothing_behind(engine: Engine):
+async def test_a_thousand_requests_leave_nothing_behind(engine: Engine):
     async def some() -> None:
         for i in range(20):
             await run(engine, replace(REQUEST, tokens=(1, 3, 8 + i, 4), seeds=(i, i + 1, i + 2), max_tokens=2))
@@ -160,7 +160,7 @@ async def test_thousands_of_requests_leave_nothing_behind(engine: Engine):
     await some()
     gc.collect()
     before, held, tasks = len(gc.get_objects()), engine.prefixes.nbytes, len(asyncio.all_tasks())
-    for _ in range(10):
+    for _ in range(5):
         await asyncio.gather(*(some() for _ in range(10)))
     gc.collect()
     assert len(gc.get_objects()) - before < 1000
@@ -202,7 +202,7 @@ async def test_the_event_loop_goes_on_while_the_engine_computes(engine: Engine):
             longest = max(longest, loop.time() - start)
 
     ticking = asyncio.create_task(tick())
-    await run(engine, replace(REQUEST, seeds=tuple(range(64)), max_tokens=90))
+    await run(engine, replace(REQUEST, seeds=tuple(range(64)), max_tokens=20))
     running = False
     await ticking
     assert longest < 0.5

@@ -70,7 +70,7 @@ async def test_a_prefix_without_ids_is_encoded(embedded: Embedded):
 
 async def test_sample_j_is_drawn_with_its_own_seed(embedded: Embedded):
     hard = Problem((Message("user", "Compute 813 * 27 - 405 / 5 + 66 * 12."),))
-    draw = replace(GREEDY, problem=hard, count=8, seed=40, temperature=1.5)
+    draw = replace(GREEDY, problem=hard, count=8, seed=40, temperature=1.5, max_tokens=40)
     several = await sample(embedded, draw)
     (fifth,) = await sample(embedded, replace(draw, count=1, seed=44))
     assert fifth.ids == several[4].ids

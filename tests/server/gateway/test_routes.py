@@ -1,5 +1,6 @@
 import pytest
 
+from router.policy.names import STRATEGIES
 from router.ports import GeneratorError
 from router.testing import FakeGenerator
 from server.gateway import Readiness, prove
@@ -26,7 +27,7 @@ async def test_another_model_is_not_found() -> None:
 
 async def test_an_unknown_route_is_not_found_in_openais_shape() -> None:
     async with client() as http:
-        for path in ("/", "/v1/completions", "/v1/models/", "/docs"):
+        for path in ("/nothing", "/v1/completions", "/v1/models/", "/docs"):
             response = await http.get(path)
             assert response.status_code == 404
             assert error_of(response)["type"] == "invalid_request_error"
@@ -80,3 +81,12 @@ async def test_a_model_that_answers_is_proved_and_one_that_fails_is_not() -> Non
 
 def test_readiness_knows_when_it_began() -> None:
     assert Readiness().since > 1_700_000_000
+
+
+async def test_the_page_offers_every_strategy_and_loads_nothing_from_elsewhere() -> None:
+    async with client() as http:
+        response = await http.get("/")
+    assert response.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert all(f"<option>{name}</option>" in response.text for name in STRATEGIES)
+    assert "http" not in response.text.replace("http-equiv", "")
