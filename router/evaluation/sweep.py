@@ -167,7 +167,10 @@ class Journal:
         self._done.add((record.arm, record.item))
 
     def _read(self, path: Path, heading: dict[str, object]) -> None:
-        first, *lines = path.read_text().splitlines()
+        text = path.read_text()
+        if not text.endswith("\n"):  # cut by an interruption: what follows must not be appended to half a line
+            path.write_text(text + "\n")
+        first, *lines = text.splitlines()
         if json.loads(first) != json.loads(json.dumps(heading)):
             raise ValueError(f"{path} records another evaluation; remove it or name another file")
         for line in lines:

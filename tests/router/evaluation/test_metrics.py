@@ -1,0 +1,58 @@
+"""Estimates against values known from elsewhere, and laws they must keep."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.evaluation.metrics import paired_difference, percentile, proportion, within_problem_auc
+
+
+def test_the_wilson_interval_is_the_textbooks():
+    estimate = proportion(8, 10)
+    assert (estimate.mean, estimate.n) == (0.8, 10)
+    assert estimate.low == pytest.approx(0.4902, abs=1e-4)
+    assert estimate.high == pytest.approx(0.9433, abs=1e-4)
+
+
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_an_interval_holds_its_mean_and_stays_between_0_and_1(counts: tuple[int, int]):
+    estimate = proportion(*counts)
+    assert 0 <= estimate.low <= estimate.mean <= estimate.high <= 1
+    assert estimate.low < estimate.high
+
+
+def test_a_paired_difference_uses_the_pairs():
+    first, second = [True] * 60 + [False] * 40, [True] * 50 + [False] * 50
+    paired = paired_difference(first, second)
+    shuffled = paired_difference(first, second[::-1])
+    assert paired.mean == pytest.approx(0.1)
+    assert shuffled.mean == pytest.approx(0.1)
+    assert paired.low > 0 > shuffled.low  # the same means: only the pairing tells
+
+
+def test_a_paired_difference_is_the_same_with_the_same_seed():
+    first, second = [True, False, True, True], [False, False, True, False]
+    assert paired_difference(first, second, seed=3) == paired_difference(first, second, seed=3)
+
+
+@pytest.mark.parametrize(("first", "second"), [([], []), ([True], [True, False])])
+def test_what_is_not_paired_is_refused(first: list[bool], second: list[bool]):
+    with pytest.raises(ValueError, match="paired"):
+        paired_difference(first, second)
+
+
+def test_percentiles_are_interpolated():
+    assert percentile([1.0, 2.0, 3.0, 4.0], 50) == 2.5
+
+
+def test_the_auc_is_taken_within_problems():
+    # across problems the second one's wrong solution outscores the first one's right one; within them none does
+    assert within_problem_auc([([0.2], [0.1]), ([0.9], [0.8])]).mean == 1.0
+    assert within_problem_auc([([0.5], [0.5])]).mean == 0.5
+    assert within_problem_auc([([0.1, 0.9], [0.5])]).mean == 0.5
+
+
+def test_problems_with_one_kind_of_solution_only_do_not_count():
+    assert within_problem_auc([([0.3], []), ([], [0.2]), ([0.9], [0.1])]).n == 1
+    with pytest.raises(ValueError, match="both"):
+        within_problem_auc([([0.3], [])])
