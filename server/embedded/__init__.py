@@ -57,7 +57,7 @@ def load(weights: Path | None = None) -> Embedded:
     folder = weights or _WEIGHTS
     small, large = folder / "generator", folder / "verifier"
     tokenizer, judge = Tokenizer(small), Tokenizer(large)
-    if tokenizer.encode("## Step 1:\n\n") != judge.encode("## Step 1:\n\n"):
+    if (tokenizer.vocabulary, tokenizer.eos) != (judge.vocabulary, judge.eos):
         raise CheckpointError(f"the generator and the verifier in {folder} must share one tokenizer")
     models = Llama(load_checkpoint(small)), Llama(load_checkpoint(large))
     prompts = Prompts(tokenizer, canonical_question)

@@ -52,7 +52,7 @@ class _Owner:
     watch: Watch | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
     """An order with samples that have no row yet."""
 
@@ -137,24 +137,31 @@ class Decoder:
         groups: dict[tuple[int, ...], list[_Owner]] = {}
         missing: dict[tuple[int, ...], int] = {}
         free = self._max_rows - len(self._owners)
-        while self._queue and free:
-            waiting = self._queue[0]
-            request = waiting.order.request
-            if request.tokens not in groups:
-                width = len(request.tokens) - 1 - self._prefixes.known(request.tokens[:-1])
-                widest = max(width, *missing.values(), 0)
-                if groups and widest * (len(groups) + 1) > PREFILL_TOKENS:
-                    break
-                groups[request.tokens], missing[request.tokens] = [], width
-            taken = range(waiting.started, min(len(request.seeds), waiting.started + free))
-            watches = request.watches or (None,) * len(request.seeds)
-            groups[request.tokens] += [_Owner(waiting.order, i, watches[i]) for i in taken]
-            free -= len(taken)
-            waiting.started = taken.stop
-            if waiting.started == len(request.seeds):
-                self._queue.popleft()
+        while self._queue and free and self._allowed(self._queue[0].order.request.tokens, missing):
+            owners = self._take(self._queue[0], free)
+            groups.setdefault(owners[0].order.request.tokens, []).extend(owners)
+            free -= len(owners)
         if groups:
             self._start(dict(sorted(groups.items(), key=lambda group: -missing[group[0]])))
+
+    def _allowed(self, tokens: tuple[int, ...], missing: dict[tuple[int, ...], int]) -> bool:
+        """Note how much of a prompt is `missing` from the cache; return whether it may be computed with the others."""
+        if tokens not in missing:
+            width = len(tokens) - 1 - self._prefixes.known(tokens[:-1])
+            if missing and max(width, *missing.values()) * (len(missing) + 1) > PREFILL_TOKENS:
+                return False
+            missing[tokens] = width
+        return True
+
+    def _take(self, waiting: _Waiting, free: int) -> list[_Owner]:
+        """Take up to `free` samples of the order that is first in the queue."""
+        order, request = waiting.order, waiting.order.request
+        taken = range(waiting.started, min(len(request.seeds), waiting.started + free))
+        waiting.started = taken.stop
+        if waiting.started == len(request.seeds):
+            self._queue.popleft()
+        watches = request.watches or (None,) * len(request.seeds)
+        return [_Owner(order, index, watches[index]) for index in taken]
 
     def _start(self, groups: dict[tuple[int, ...], list[_Owner]]) -> None:
         """Start rows, grouped by the tokens they continue: the first row of each group, then all others."""
@@ -226,7 +233,8 @@ class Decoder:
         rows["length"] += 1
         rows["count"] += 1
         for order, count in self._live.items():
-            order.charge.tokens += count
+            if not order.cancelled:  # whoever cancelled has settled already
+                order.charge.tokens += count
         return tokens
 
     def _retire(self, tokens: Ints) -> list[Done]:

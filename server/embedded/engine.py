@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
+from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -50,6 +51,11 @@ class Engine:
         self._open = False
         self._closers: list[Callable[[], None]] = []
 
+    @property
+    def live(self) -> int:
+        """Rows being decoded, as of the last step."""
+        return self._decoder.live
+
     def start(self) -> None:
         """Start the thread. An engine starts once."""
         self._thread.start()
@@ -71,6 +77,11 @@ class Engine:
 
         `charge` grows by every token generated until then. Raises EngineError.
         """
+        self._check(request.tokens)
+        if not (0.0 <= request.temperature < inf and 0.0 <= request.top_p <= 1.0):
+            raise EngineError(f"cannot sample at temperature {request.temperature} and top_p {request.top_p}")
+        if not request.seeds:
+            return
         order = DecodeOrder(request, charge)
         inbox = self._submit(order)
         try:
@@ -82,12 +93,24 @@ class Engine:
 
     async def score(self, passages: Sequence[Passage]) -> Judgement:
         """Judge passages; cancelling drops them. Raises EngineError."""
+        for passage in passages:
+            self._check(passage.tokens)
+            if passage.start < 1:
+                raise EngineError("the first token of a sequence has no probability")
         order = ScoreOrder(tuple(passages))
         inbox = self._submit(order)
         try:
             return _checked(await inbox.get())
         finally:
             self._withdraw(order)
+
+    def _check(self, tokens: Sequence[int]) -> None:
+        """Refuse here what would break the step that others share."""
+        config = self.model.config
+        if not 0 < len(tokens) <= config.context:
+            raise EngineError(f"a sequence has {len(tokens)} tokens, it must have 1 to {config.context}")
+        if not 0 <= min(tokens) <= max(tokens) < config.vocabulary:
+            raise EngineError(f"a token is outside the vocabulary of {config.vocabulary}")
 
     def _submit(self, order: Order) -> "asyncio.Queue[Any]":
         if not self._open:

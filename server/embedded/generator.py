@@ -36,16 +36,14 @@ class EmbeddedGenerator:
     async def sample(
         self, draw: Draw, tally: Tally, on_text: Callable[[str], None] | None = None
     ) -> AsyncIterator[tuple[int, Sample]]:
-        """Yield (j, sample) as they end; one that the deadline leaves without a token is lost. See the port."""
+        """Yield (j, sample) as they end; one that has no time or no room left is empty. See the port."""
         live = _Live(on_text) if on_text else None
         transcripts = [self._transcript(draw, live if j == 0 else None) for j in range(draw.count)]
         request = await self._request(draw, transcripts)
-        late = request.deadline  # in the engine's time
         try:
             async with aclosing(self._engine.generate(request, tally)) as completions:
                 async for index, completion in completions:
-                    if completion.ids or self._engine.clock() < late:
-                        yield index, self._sample(completion, transcripts[index])
+                    yield index, self._sample(completion, transcripts[index])
         except EngineError as error:
             raise GeneratorError(str(error)) from error
         finally:

@@ -58,7 +58,8 @@ class Llama:
         extent = int(starts.max()) + steps
         seen = np.arange(extent) <= positions[:, None, :, None]
         bias = None if seen.all() else np.where(seen, np.float32(0.0), _MASKED)
-        return _Sight(positions, extent, self._cosine[positions][:, :, None], self._sine[positions][:, :, None], bias)
+        cosine, sine = self._cosine[positions][:, :, None], self._sine[positions][:, :, None]
+        return _Sight(np.arange(len(starts))[:, None], positions, extent, cosine, sine, bias)
 
     def _normalise(self, x: Floats) -> Floats:
         mean_square = np.einsum("nd,nd->n", x, x) * self._inverse_width
@@ -70,9 +71,8 @@ class Llama:
         heads, kv_heads, width = self.config.heads, self.config.kv_heads, self.config.head_dim
         qkv = (x @ layer.qkv).reshape(rows, steps, heads + 2 * kv_heads, width)
         rotated = _rotate(qkv[:, :, : heads + kv_heads], sight)
-        every_row: Ints = np.arange(rows, dtype=np.int64)[:, None]
-        keys[every_row, :, sight.positions] = rotated[:, :, heads:]
-        values[every_row, :, sight.positions] = qkv[:, :, heads + kv_heads :]
+        keys[sight.rows, :, sight.positions] = rotated[:, :, heads:]
+        values[sight.rows, :, sight.positions] = qkv[:, :, heads + kv_heads :]
         queries = rotated[:, :, :heads].transpose(0, 2, 1, 3).reshape(rows, kv_heads, -1, width)
         weights = queries @ keys[:, :, : sight.extent].swapaxes(-1, -2)
         if sight.bias is not None:
@@ -93,6 +93,7 @@ class _Sight:
     """What is the same in every layer of a pass over B rows of T new tokens.
 
     Attributes:
+        rows: (B, 1), the rows' numbers.
         positions: (B, T), where each token stands in its sequence.
         extent: cached positions to look at, the new ones included.
         cosine: (B, T, 1, head_dim), like `sine`: the rotation of each position.
@@ -100,6 +101,7 @@ class _Sight:
 
     """
 
+    rows: Ints
     positions: Ints
     extent: int
     cosine: Floats

@@ -62,13 +62,13 @@ class PrefixTree:
     def insert(self, tokens: Sequence[int], keys: Floats, values: Floats, logprobs: Floats) -> None:
         """Remember `tokens`; the arrays have one entry per token (keys and values on their third axis)."""
         tokens = tuple(tokens)
-        node, known = self._root, 0
-        for child, count in self._walk(tokens):
-            node, known = child, known + count
-            if count < len(child.tokens):
-                self._split(child, count)
+        node, known, matched = self._root, 0, 0
+        for node, matched in self._walk(tokens):  # noqa: B007 - the last ones are used below
+            known += matched
         if known == len(tokens):
             return
+        if matched < len(node.tokens):
+            self._split(node, matched)
         rest = slice(known, len(tokens))
         leaf = _Node(
             tokens[known:], keys[:, :, rest].copy(), values[:, :, rest].copy(), logprobs[rest].copy(), node, self._clock

@@ -52,7 +52,8 @@ def draw(logits: Floats, temperatures: Floats, top_ps: Floats, uniforms: Floats)
     if greedy.all():
         return logits.argmax(-1)
     scaled = logits - logits.max(-1, keepdims=True)
-    scaled /= np.where(greedy, np.float32(1.0), temperatures)[:, None]
+    with np.errstate(over="ignore"):  # a tiny temperature: -inf is what is meant
+        scaled /= np.where(greedy, np.float32(1.0), temperatures)[:, None]
     weights = np.exp(scaled, out=scaled)
     nucleus = np.flatnonzero((top_ps < 1.0) & ~greedy)
     if nucleus.size:

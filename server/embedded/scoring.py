@@ -16,8 +16,11 @@ from .prefixes import PrefixTree
 from .sampling import log_probabilities
 from .slab import Slab
 
-BATCH_TOKENS = 2048
+BATCH_TOKENS = 1024
 """Tokens of one pass, padding included, unless one passage alone is longer."""
+
+BATCH_ROWS = 64
+"""Passages of one pass: extending cached ones feeds few tokens, but each needs its cache in the slab."""
 
 ROUND_PASSAGES = 256
 """Passages that are sorted and batched together, unless one order has more."""
@@ -118,7 +121,8 @@ class Scoring:
         works = [work for work in works if not work.cancelled]
         missing = {work: len(work.passage.tokens) - self._prefixes.known(work.passage.tokens) for work in works}
         works.sort(key=lambda work: missing[work])
-        size = next((n for n in range(1, len(works)) if (n + 1) * (missing[works[n]] + 1) > BATCH_TOKENS), len(works))
+        most = min(len(works), BATCH_ROWS)
+        size = next((n for n in range(1, most) if (n + 1) * (missing[works[n]] + 1) > BATCH_TOKENS), most)
         self._compute(works[:size])
         return works[size:]
 

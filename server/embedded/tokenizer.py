@@ -45,6 +45,11 @@ class Tokenizer:
         """Tokens that structure a prompt and have no place in an answer."""
         return tuple(sorted(index for index in self._special.values() if index != self.eos))
 
+    @property
+    def vocabulary(self) -> tuple[bytes, ...]:
+        """What each token stands for."""
+        return self._bytes
+
     def prompt(self, messages: Iterable[Message]) -> tuple[int, ...]:
         """Encode a conversation up to where the model's answer begins. Raises ValueError if it does not render."""
         turns = [{"role": message.role, "content": self._defused(message.content)} for message in messages]
@@ -71,6 +76,10 @@ class Tokenizer:
         """Return what one token stands for: not always whole characters."""
         return self._bytes[token]
 
+    def knows(self, ids: Sequence[int]) -> bool:
+        """Return whether all ids are in the vocabulary."""
+        return all(0 <= token < len(self._bytes) for token in ids)
+
     @staticmethod
     def incremental() -> IncrementalDecoder:
         """Return a decoder that keeps half a character back until the rest of it comes."""
@@ -82,13 +91,13 @@ class Tokenizer:
             content = content.replace(special, f"{special[0]} {special[1:]}")
         return content
 
-    def _bytes_of_tokens(self) -> list[bytes]:
+    def _bytes_of_tokens(self) -> tuple[bytes, ...]:
         alphabet = _byte_alphabet()
         tokens = [b""] * self._backend.get_vocab_size()
         for text, index in self._backend.get_vocab().items():
             if text not in self._special:
                 tokens[index] = bytes(alphabet[character] for character in text)
-        return tokens
+        return tuple(tokens)
 
 
 def _byte_alphabet() -> dict[str, int]:

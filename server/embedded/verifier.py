@@ -76,17 +76,25 @@ class EmbeddedVerifier:
             raise ValueError(f"a candidate has {longest} tokens with its prompt, the verifier's context is {context}")
 
     def _tokens(self, candidate: Candidate) -> tuple[int, ...]:
-        """Return the tokens of a candidate's text: its ids as far as they are the text, else the text encoded anew."""
-        if not candidate.text.strip():
+        """Return the tokens of a candidate's text: its ids, where they are that text, else the text encoded anew."""
+        text, ids = candidate.text, candidate.ids
+        if not text.strip():
             return ()
-        text = candidate.text.encode()
-        ends = list(accumulate(len(self._tokenizer.bytes_of(token)) for token in candidate.ids))
-        # A stop string cuts the text within a token, and the tokens after that are no part of the answer.
-        kept = candidate.ids[: sum(end <= len(text) for end in ends)]
-        if kept and b"".join(map(self._tokenizer.bytes_of, candidate.ids)).startswith(text):
-            return kept
+        if ids and self._tokenizer.knows(ids):
+            if self._tokenizer.decode(ids) == text:
+                return ids
+            if kept := self._until_cut(text.encode(), ids):
+                return kept
         ending = (self._tokenizer.eos,) if candidate.finish is Finish.EOS else ()
-        return self._tokenizer.encode(candidate.text) + ending
+        return self._tokenizer.encode(text) + ending
+
+    def _until_cut(self, text: bytes, ids: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the ids that reach to where a stop string cut the text, often within a token; () if they differ."""
+        written = [self._tokenizer.bytes_of(token) for token in ids]
+        if not b"".join(written).startswith(text):
+            return ()
+        starts = accumulate(map(len, written), initial=0)
+        return tuple(token for token, start in zip(ids, starts, strict=False) if start < len(text))
 
     def _rewards(self, answer: tuple[int, ...], logprobs: Floats) -> tuple[float, ...]:
         return tuple(self._calibration.reward(logprobs[step]) for step in self._steps(answer))

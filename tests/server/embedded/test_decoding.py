@@ -1,81 +1,18 @@
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from router.ports import Tally
 from router.types import Finish
-from server.embedded.decoding import PREFILL_TOKENS, Decoder
 from server.embedded.llama import Llama
-from server.embedded.orders import Completion, DecodeOrder, Request
-from server.embedded.prefixes import PrefixTree
 
-from .checkpoints import SIZES, plain_logprobs, random_tensors
-
-PROMPT = (1, 3, 50, 60, 70, 4)
-REQUEST = Request(PROMPT, (0,), temperature=0.0, top_p=1.0, max_tokens=10)
-TENSORS = random_tensors()
-
-
-@dataclass
-class Clock:
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@dataclass
-class Bench:
-    """A decoder with a clock of its own, and what it has delivered."""
-
-    model: Llama
-    max_rows: int = 256
-    cache: int = 2**24
-    banned: tuple[int, ...] = ()
-    clock: Clock = field(default_factory=Clock)
-
-    def __post_init__(self) -> None:
-        self.prefixes = PrefixTree(self.cache)
-        self.decoder = Decoder(self.model, self.prefixes, self.banned, self.max_rows, self.clock)
-        self.done: list[tuple[DecodeOrder, int, Completion]] = []
-
-    def order(self, request: Request) -> DecodeOrder:
-        order = DecodeOrder(request, Tally())
-        self.decoder.submit(order)
-        return order
-
-    def finish(self) -> None:
-        while self.decoder.busy:
-            self.done += self.decoder.step()
-
-    def run(self, request: Request) -> list[Completion]:
-        order = self.order(request)
-        self.finish()
-        return self.of(order)
-
-    def of(self, order: DecodeOrder) -> list[Completion]:
-        mine = sorted((index, completion) for o, index, completion in self.done if o is order)
-        return [completion for _, completion in mine]
+from .checkpoints import SIZES, plain_logprobs
+from .decoders import PROMPT, REQUEST, TENSORS, Bench, assert_plain, assert_same, first_tokens
 
 
 @pytest.fixture
 def bench(model: Llama) -> Bench:
     return Bench(model)
-
-
-def assert_plain(completion: Completion, prompt: tuple[int, ...] = PROMPT) -> None:
-    """Greedy tokens and their log-probabilities are those of the plain computation."""
-    tokens = [*prompt, *completion.ids]
-    after = plain_logprobs(TENSORS, SIZES, tokens)[len(prompt) - 1 : -1]
-    assert after.argmax(-1).tolist() == list(completion.ids)
-    np.testing.assert_allclose(completion.logprobs, after.max(-1), atol=1e-4)
-
-
-def assert_same(a: Completion, b: Completion) -> None:
-    assert (a.ids, a.finish) == (b.ids, b.finish)
-    np.testing.assert_allclose(a.logprobs, b.logprobs, atol=1e-3)
 
 
 def test_greedy_decoding_equals_the_plain_computation(bench: Bench):
@@ -138,10 +75,6 @@ def test_banned_tokens_never_come(model: Llama):
     assert {token for completion in completions for token in completion.ids} == {7, 300, 301}
     (greedy,) = Bench(model, banned=banned).run(REQUEST)
     assert set(greedy.ids) <= {7, 300, 301}
-
-
-def first_tokens(model: Llama, count: int) -> tuple[int, ...]:
-    return Bench(model).run(replace(REQUEST, max_tokens=count))[0].ids
 
 
 def test_a_step_ends_at_its_token_which_belongs_to_it(model: Llama, bench: Bench):
@@ -268,60 +201,6 @@ def test_a_watch_hears_every_token_and_can_end_its_row(bench: Bench, model: Llam
     assert tuple(heard) == completions[1].ids == expected
     assert completions[1].finish is Finish.EOS
     assert completions[0].finish is Finish.LENGTH
-
-
-class CountingModel:
-    """Counts what goes through the real one."""
-
-    def __init__(self, model: Llama) -> None:
-        self.config, self.parameters, self.logits, self.fed = (
-            model.config,
-            model.parameters,
-            model.logits,
-            Counter[int](),
-        )
-        self._forward = model.forward
-
-    def forward(self, tokens: np.ndarray, *rest: np.ndarray) -> np.ndarray:
-        self.fed[tokens.shape[1]] += tokens.size
-        return self._forward(tokens, *rest)
-
-
-def test_a_prompt_is_computed_once_for_all_its_samples(model: Llama):
-    counting = CountingModel(model)
-    Bench(counting).run(replace(REQUEST, seeds=tuple(range(8)), max_tokens=4))  # pyright: ignore[reportArgumentType]
-    assert counting.fed == {len(PROMPT) - 1: len(PROMPT) - 1, 1: 8 * 4}
-
-
-def test_a_step_is_continued_from_the_cache_as_if_there_were_none(model: Llama):
-    end = first_tokens(model, 8)[7]
-    counting = CountingModel(model)
-    bench = Bench(counting)  # pyright: ignore[reportArgumentType]
-    (step,) = bench.run(replace(REQUEST, step_end=end))
-    counting.fed.clear()
-    continued = replace(REQUEST, tokens=PROMPT + step.ids, temperature=1.0, seeds=tuple(range(3)))
-    cached = bench.run(continued)
-    assert set(counting.fed) == {1}, "something was computed again"
-    for a, b in zip(cached, Bench(model).run(continued), strict=True):
-        assert_same(a, b)
-
-
-def test_a_cache_without_room_changes_nothing(model: Llama):
-    end = first_tokens(model, 8)[7]
-    bench = Bench(model, cache=0)
-    (step,) = bench.run(replace(REQUEST, step_end=end))
-    (rest,) = bench.run(replace(REQUEST, tokens=PROMPT + step.ids, max_tokens=5))
-    assert_plain(rest, PROMPT + step.ids)
-
-
-def test_long_prompts_are_admitted_a_few_at_a_time(bench: Bench):
-    prompts = [(first, *range(100, 190)) for first in range(20, 40)]
-    orders = [bench.order(replace(REQUEST, tokens=prompt, max_tokens=3)) for prompt in prompts]
-    bench.done += bench.decoder.step()
-    assert bench.decoder.live == PREFILL_TOKENS // 90
-    bench.finish()
-    for prompt, order in zip(prompts, orders, strict=True):
-        assert_plain(bench.of(order)[0], prompt)
 
 
 def test_after_a_reset_nothing_is_left(bench: Bench):

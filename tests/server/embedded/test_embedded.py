@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from router.types import Message, Problem
-from server.embedded import CheckpointError, Embedded, load
+from server.embedded import CheckpointError, Embedded, fingerprint, load
 
 
 @pytest.mark.parametrize("question", ["What is 7 + 8?", "whats 7+8"])
@@ -35,3 +35,11 @@ def test_models_with_different_tokenizers_are_refused(tmp_path: Path, weights: P
     path.write_text(path.read_text().replace('"eos_token": "<|eos|>"', '"eos_token": "<|pad|>"'))
     with pytest.raises(CheckpointError, match="share one tokenizer"):
         load(tmp_path / "weights")
+
+
+def test_the_fingerprint_changes_with_the_weights(tmp_path: Path, weights: Path):
+    shutil.copytree(weights, tmp_path / "weights")
+    assert fingerprint(tmp_path / "weights") == fingerprint()
+    calibration = tmp_path / "weights" / "verifier" / "calibration.json"
+    calibration.write_text(calibration.read_text() + " ")
+    assert fingerprint(tmp_path / "weights") != fingerprint()

@@ -143,6 +143,42 @@ async def test_an_engine_that_is_not_running_says_so(model: Llama):
         await engine.score([Passage((1, 3, 4), 2)])
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tokens": ()},
+        {"tokens": (1, -1)},
+        {"tokens": (768,)},
+        {"tokens": (1,) * 97},
+        {"temperature": float("nan")},
+        {"temperature": float("inf")},
+        {"temperature": -1.0},
+        {"top_p": 1.5},
+    ],
+)
+async def test_a_request_that_makes_no_sense_is_refused_alone(engine: Engine, changes: dict[str, object]):
+    other = asyncio.create_task(run(engine, REQUEST))
+    with pytest.raises(EngineError):
+        await run(engine, replace(REQUEST, **changes))
+    assert len(await other) == 1
+
+
+@pytest.mark.parametrize("passage", [Passage((), 1), Passage((1, 3), 0), Passage((1, 999), 1)])
+async def test_a_passage_that_makes_no_sense_is_refused(engine: Engine, passage: Passage):
+    with pytest.raises(EngineError):
+        await engine.score([passage])
+
+
+async def test_no_samples_are_no_work(engine: Engine):
+    assert await run(engine, replace(REQUEST, seeds=())) == []
+
+
+async def test_a_tiny_temperature_is_almost_greedy(engine: Engine):
+    cold = await run(engine, replace(REQUEST, temperature=1e-37, seeds=(1, 2, 3)))
+    (greedy,) = await run(engine, replace(REQUEST, temperature=0.0))
+    assert {completion.ids for completion in cold} == {greedy.ids}
+
+
 async def test_closing_ends_the_thread(model: Llama):
     engine = Engine(model, name="to be ended")
     engine.start()

@@ -7,6 +7,10 @@ import pytest
 from router.ports import Draw, GeneratorError, ProblemTooLong, Tally
 from router.types import ROOT, Candidate, Finish, Message, Problem, Sample
 from server.embedded import Embedded
+from server.embedded.engine import Engine
+from server.embedded.generator import EmbeddedGenerator
+from server.embedded.llama import Llama
+from server.embedded.prompts import Prompts
 from server.embedded.tokenizer import Tokenizer
 
 QUESTION = "What is (12 + 30) * 5 - 17 * 3 + 8?"
@@ -159,6 +163,15 @@ async def test_ids_that_are_no_tokens_are_a_generator_error(embedded: Embedded):
 async def test_a_prefix_beyond_the_context_is_a_generator_error(embedded: Embedded, tokenizer: Tokenizer):
     with pytest.raises(GeneratorError, match="1 to 512"):
         await sample(embedded, replace(GREEDY, prefix=Candidate(ids=tokenizer.encode("1") * 512, text="1" * 512)))
+
+
+async def test_a_conversation_that_cannot_be_rendered_is_a_generator_error(model: Llama, tokenizer: Tokenizer):
+    def refuse(_question: str) -> str:
+        raise ValueError("not in this template")
+
+    generator = EmbeddedGenerator(Engine(model), tokenizer, Prompts(tokenizer, refuse), "refusing")
+    with pytest.raises(GeneratorError, match="not in this template"):
+        await generator.measure(PROBLEM)
 
 
 async def test_a_closed_engine_is_a_generator_error(embedded: Embedded):

@@ -41,6 +41,13 @@ def test_numbers_are_spread_evenly_over_seeds_and_over_time():
     assert abs(np.corrcoef(over_seeds, over_time)[0, 1]) < 0.03
 
 
+def test_the_sequence_of_no_seed_is_that_of_another_shifted():
+    step = 0x9E3779B97F4A7C15
+    ahead = uniform(np.array([5], np.uint64), np.arange(1, 9))
+    other = uniform(np.array([(5 + step) % 2**64], np.uint64), np.arange(8))
+    assert not (ahead == other).any()
+
+
 @pytest.mark.parametrize("seed", [0, -1, 2**64 + 5, -(2**70)])
 def test_any_integer_is_a_seed(seed: int):
     assert 0 <= seed_word(seed) < 2**64

@@ -4,7 +4,7 @@ import pytest
 from server.embedded.llama import Llama
 from server.embedded.orders import Judgement, Passage, ScoreOrder
 from server.embedded.prefixes import PrefixTree
-from server.embedded.scoring import ROUND_PASSAGES, Scoring
+from server.embedded.scoring import BATCH_ROWS, ROUND_PASSAGES, Scoring
 
 from .checkpoints import SIZES, plain_logprobs, random_tensors
 
@@ -108,6 +108,18 @@ def test_more_passages_than_a_round_has_are_all_judged(model: Llama):
     judgements = judge(scoring(model), *orders)
     assert_plain(orders[3], judgements[3])
     assert [len(judgement.logprobs) for judgement in judgements] == [100] * 4
+
+
+def test_many_short_extensions_go_in_several_passes(model: Llama):
+    engine = scoring(model)
+    order = passages(*(answer(i, 2) for i in range(3 * BATCH_ROWS)))
+    engine.submit(order)
+    passes, done = 0, list[tuple[ScoreOrder, Judgement]]()
+    while engine.busy:
+        done = engine.step()
+        passes += 1
+    assert passes == 1 + 3, "the prompt, and the passages"
+    assert_plain(order, done[0][1])
 
 
 def test_a_cancelled_order_is_dropped_and_the_others_are_not(model: Llama):

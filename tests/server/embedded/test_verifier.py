@@ -47,6 +47,8 @@ async def test_the_end_of_text_counts_only_where_the_model_ended(embedded: Embed
     assert ended[:-1] == pytest.approx(unended[:-1], abs=1e-5)
     assert ended[-1] != unended[-1]
     assert len(ended) == len(unended)
+    by_text = [replace(candidate, ids=()), replace(cut, ids=())]
+    assert (await embedded.scorer.score(PROBLEM, by_text)).rewards == (ended, unended)
 
 
 async def test_no_call_costs_more_than_its_bill(embedded: Embedded):
