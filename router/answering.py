@@ -68,8 +68,8 @@ async def answer(
 ) -> Answer:
     """Answer `problem` within `budget`, as `policy` decides.
 
-    With `live`, the text of a plan of a single sample is reported as it is written. Raises NoAnswer,
-    ProblemTooLong, GeneratorError (the prompt could not be measured).
+    With `live`, the text of a plan of a single sample is reported as it is written. Raises NoAnswer
+    and ProblemTooLong.
     """
     start = asyncio.get_running_loop().time()
     soft, hard = _deadlines(start, budget.deadline)

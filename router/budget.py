@@ -130,11 +130,11 @@ class Ledger:
         """Compute neither spent nor set aside."""
         return self._compute - self._spent.compute - self._held_compute
 
-    async def reserve(self, count: int, tokens: int, price: Price, least: int = 1) -> Hold | None:
+    async def reserve(self, count: int, tokens: int, price: Price, least: Callable[[], int] = lambda: 1) -> Hold | None:
         """Set aside up to `count` samples of up to `tokens` tokens each.
 
         Gives as many as fit. When not one fits, waits while others still hold something they may give back,
-        and at last gives one shortened sample of at least `least` tokens, or None when nothing is left.
+        and at last gives one shortened sample of at least `least()` tokens, or None when nothing is left.
         """
         while True:
             fitting = self._fitting(count, tokens, price(tokens))
@@ -144,7 +144,7 @@ class Ledger:
                 return None
             if not self._held_tokens:  # what is held for judging is given back only after this returns
                 short = self._shortened(tokens, price)
-                return self._take(1, short, price(short)) if short >= max(1, least) else None
+                return self._take(1, short, price(short)) if short >= max(1, least()) else None
             await self._change()
 
     def hand_on(self) -> None:

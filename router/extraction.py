@@ -26,17 +26,18 @@ _BARE_BOXED = re.compile(r"[^\s$.,;{}\\]+(?:[.,]\d+)*")
 _HASHES = re.compile(r"(?m)^[ \t]*####[ \t]*([^\s#].*)$")
 _HASHED = re.compile(rf"{_NUMBER}|{_FRACTION}|[A-J]")
 _SAID = re.compile(
-    r"(?im)\banswers?\b[*_]{0,4}(?:[ \t]+(?:to|for|of)\b[^\n.:=]{1,80}?)?[*_ \t]{0,20}"
+    r"(?im)\b(?:answers?|correct[ \t]+(?:option|choice))\b[*_]{0,4}"
+    r"(?:[ \t]+(?:to|for|of)\b[^\n.:=]{1,80}?)?[*_ \t]{0,20}"
     r"(?::|=|\b(?:is|are|was|equals|(?:would|should|must|will)[ \t]+be|comes[ \t]+to)\b(?![ \t]+not\b))"
     r"|^[ \t#*_]*(?:final[ \t]+)?answer[*_ \t]*$"
 )
 _FILLER = re.compile(
-    r"(?i)(?:[\s*_:=]|(?:is|are|be|equal to|approximately|about|around|roughly|exactly|simply|just|only|therefore"
-    r"|thus|now|clearly|indeed|option|choice)\b(?!\s*[),.;]))*"
+    r"(?i)(?:[\s*_:=]|```(?:\w*\n)?|(?:is|are|be|equal to|approximately|about|around|roughly|exactly|simply|just|only"
+    r"|therefore|thus|now|clearly|indeed|option|choice)\b(?!\s*[),.;]))*"
 )
 _REMARK = re.compile(
     r"(?i)(?:that|to|not|in|based|given|found|obtained|correct|right|wrong|incorrect|as|clear|unclear|the|this|it|your"
-    r"|reasonable|an?|first|let)\b"
+    r"|reasonable|an?|first|let|(?:i|we|you|he|she|they|there)\s+[a-z]+)\b"
 )
 _ASIDE = re.compile(
     r"(?i),\s+(?=[a-z]{3})(?!and\b).*|\s+(?:because|since|which|so|where|as|when|after)\b.*|\s+\((?=[a-z]{2}).*"
@@ -47,7 +48,9 @@ _CONCLUDES = re.compile(
 )
 _ANY_NUMBER = re.compile(rf"(?<![\w.,])(?:{_NUMBER})(?!\w)")
 _ALONE = re.compile(rf"^\W*?({_NUMBER})[\s.!*$]*$")
-_SPAN = re.compile(r"\*\*([^*]+)\*\*|\$([^$]+)\$|\\\((.+?)\\\)")
+_BOLD = re.compile(r"\*\*([^*]+)\*\*")
+_FORMULA = re.compile(r"\$([^$]+)\$|\\\((.+?)\\\)")
+_ANOTHER = re.compile(r"\s*(?:and|or|,)\s+[$\\]")
 _PROSE = re.compile(r"(?<![\\a-zA-Z{])[a-zA-Z]{2,}")
 _SENTENCE_END = re.compile(r"(?<=[^\d\s])[.!]\s|(?<=\d)[.!]\s+(?=[A-Z*])|[.!]$")
 
@@ -58,7 +61,7 @@ _NOISE = re.compile(
     r"(?:\^\s*\{?\s*\\circ\s*\}?|°|\\degree)(?:\s*[CF](?![a-zA-Z]))?|\\?%|\\[!,;:>]"
     r"|\\(?:left|right|displaystyle)(?![a-zA-Z])"
 )
-_SPACE = re.compile(r"\\q?quad(?![a-zA-Z])|\\ |~|\s+")
+_SPACE = re.compile(r"\\q?quad(?![a-zA-Z])|(?<!\\)\\ |~|\s+")
 _MONEY = re.compile(r"^([-+]?)\s*(?:\\?\$|[€£¥₹]|USD|EUR|Rs\.?)\s*(?=[\d.])")
 _NAME = re.compile(r"\\?[a-zA-Z][\w{}\\' ]*(?:\([\w, ]+\))?\s*|(?:[\d\s+*/().×·÷-]|\\times|\\cdot|\\div)+")
 _SHORT_UNIT = r"(?:[cmk]m|[mk]?g|m[lL]|ft|in|lbs?|oz|mph|hrs?|mins?|secs?|[ap]m|[€£¥$])(?![a-zA-Z])"
@@ -160,9 +163,11 @@ def _claim(text: str, at: int) -> str | None:
     rest = _FILLER.sub("", text[at : at + 2 * _LONGEST_ANSWER], count=1)[:_LONGEST_ANSWER]
     for opening, closing in _WRAPPERS[:4]:
         if rest.startswith(opening) and closing in rest[len(opening) :]:
-            inner = rest[len(opening) :].partition(closing)[0]
-            if opening != "$" or not _PROSE.search(inner):  # $5 and $6 are money
+            inner, _, after = rest[len(opening) :].partition(closing)
+            money = opening == "$" and _PROSE.search(inner)  # $5 and $6
+            if not (money or _ANOTHER.match(after)):
                 return inner
+            rest = rest if money else rest.replace(opening, "").replace(closing, "")
     line = _SENTENCE_END.split(rest.partition("\n")[0], maxsplit=1)[0]
     claim = _ASIDE.sub("", line)
     if _REMARK.match(claim) or len(claim.split()) > _MOST_WORDS:
@@ -178,9 +183,12 @@ def _concluded(text: str) -> str | None:
     if alone := _ALONE.match(line):
         return alone[1]
     concludes = _CONCLUDES.match(line) is not None
-    for bold, *formulas in reversed(_SPAN.findall(line)):
-        value = (bold or "".join(formulas)).rpartition("=")[2].strip()
-        if _ANY_NUMBER.search(tidy(value)) if bold else concludes and value and not _PROSE.search(value):
+    for bold in reversed(_BOLD.findall(line)):
+        if _ANY_NUMBER.search(value := tidy(bold.rpartition("=")[2])):
+            return value
+    for formula in reversed(_FORMULA.findall(line) if concludes else []):
+        value = "".join(formula).rpartition("=")[2].strip()
+        if value and not _PROSE.search(value):
             return value
     right = line.rpartition("=")[2].lstrip(" $*").rstrip(" $*.]\\)") if "=" in line else ""
     if number := _ANY_NUMBER.match(right):

@@ -67,10 +67,12 @@ class Room:
 
     @property
     def shortage(self) -> str:
-        """What is missing for one more sample: "deadline" if it is time, "complete" if every sample is drawn."""
+        """What is missing for one more sample: "budget", "deadline", or "complete" if all there may be are drawn."""
         if self.samples == 0:
             return "complete"
-        return "budget" if self.tokens is not None and self.tokens < (self.typical or 0) else "deadline"
+        if self.tokens is not None and self.tokens < (self.typical or 0):
+            return "budget"
+        return "complete" if self.seconds is None else "deadline"
 
     def affordable(self, most: int) -> int:
         """Return how many more samples to start: at most `most`, and at least 1 as long as there is no solution.

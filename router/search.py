@@ -178,7 +178,7 @@ class Search:
         try:
             async with asyncio.TaskGroup() as group:
                 while k > 0 and self._in_time():
-                    hold = await self.ledger.reserve(k, room, self._price(parent, mode), least=self._least(parent))
+                    hold = await self.ledger.reserve(k, room, self._price(parent, mode), lambda: self._least(parent))
                     if hold is None:
                         # running out of paths is how a tree search narrows; running out of tokens ends it
                         self.stopped = self.stopped or ("budget" if self.ledger.samples_left >= 1 else None)
@@ -218,10 +218,10 @@ class Search:
         samples = self._generator.sample(draw, tally, on_text)
         try:
             async for j, sample in samples:
+                children.append(self._child(draw, first + j, sample))
                 part = hold.split(draw.max_tokens, each)
                 part.generated(sample.tokens)
                 settled += sample.tokens
-                children.append(self._child(draw, first + j, sample))
                 self._set_aside(children[-1], part, mode)
         except GeneratorError as failure:
             self._lose(draw.count - len(children), str(failure))
@@ -286,8 +286,7 @@ class Search:
         """Pay the scorer from what was set aside for these candidates."""
         purse = Hold(self.ledger, 0, 0, 0)
         for candidate in candidates:
-            if part := self._judging.pop(candidate.path, None):
-                purse.merge(part)
+            purse.merge(self._judging.pop(candidate.path))
         purse.judged(scorer_tokens, ceil(ratio * scorer_tokens))
         purse.release()
 

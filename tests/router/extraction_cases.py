@@ -51,6 +51,14 @@ BOXES = [
     (r"\boxed{5}$. The answer is 6", "5"),
     (r"\boxed{10^{-3}}", "10^{-3}"),
     (r"\boxed{3 \times 10^{8}}", r"3 \times 10^{8}"),
+    (r"\boxed{x=-\frac{1}{2}}", r"-\frac{1}{2}"),
+    (r"\boxed{\$32{,}348}", "32,348"),
+    (r"\boxed{2:3}", "2:3"),
+    (r"\boxed{A, C}", "A, C"),
+    (r"\boxed{\text{June 20}}", "June 20"),
+    (r"\boxed{0.\overline{3}}", r"0.\overline{3}"),
+    (r"\boxed{\begin{pmatrix} 1 \\ 2 \end{pmatrix}}", r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}"),
+    ("$$\n\\boxed{42}\n$$", "42"),
 ]
 
 HASHES = [
@@ -65,6 +73,7 @@ HASHES = [
     ("#### x = 4", "4"),
     ("#### B", "B"),
     ("#### Step 3: Add\nTherefore, the answer is 9.", "9"),
+    ("He makes 9 * 2 = $<<9*2=18>>18 a day.\n#### 18", "18"),
     ("#### Conclusion\nThe answer is 5.", "5"),
 ]
 
@@ -119,6 +128,19 @@ SAID = [
     ("The answer is $\\frac{1}{2}$.", r"\frac{1}{2}"),
     ("The answer is **$\\frac{1}{2}$**.", r"\frac{1}{2}"),
     ("The answer is 72 miles per hour.", "72"),
+    ("Answer: She makes 18 dollars.", "18"),
+    ("Thus the answer is $x=3$ and $y=4$.", "x=3 and y=4"),
+    ("The answer is $12$ and not $13$.", "12"),
+    ("The correct option is B.", "B"),
+    ("Therefore, the correct choice is (D).", "D"),
+    ("The answer is **B. 12**", "B"),
+    ("The answer is I think 5", "5"),
+    ("The answer is:\n\n```\n42\n```", "42"),
+    ("The answer is:\n```text\n42\n```", "42"),
+    ("The answer is 3:30 PM.", "3:30 PM"),
+    ("The answer is 5 hours and 30 minutes.", "5 hours and 30 minutes"),
+    ("The probability is 1/2, so the answer is 1/2.", "1/2"),
+    ("The answer is $5 and $6 more.", "5 and $6 more"),
 ]
 
 CONCLUDED = [
@@ -138,6 +160,10 @@ CONCLUDED = [
     ("Thus, the value is \\(x = 9\\).", "9"),
     ("Hence she makes **$18** a day.", "18"),
     ("Janet makes **$18** every day.", "18"),
+    ("So, she makes 9 * $2 = **$18** every day at the market.", "18"),
+    ("x = 42 (rounded)", "42"),
+    ("Thus $a$ is **not** the value, but $b = 3$.", "3"),
+    ("So $a = $ is not known, but 3 is.", "3"),
     ("In total there are 3.5 liters.", "3.5"),
     ("The total is 20.", "20"),
     ("The result is 12, then we subtract.\n12 - 5 = 7\nSo 7 remain.", "7"),

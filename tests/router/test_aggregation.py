@@ -132,9 +132,7 @@ def test_another_equivalence_can_be_used():
 
 
 @given(
-    st.lists(
-        st.tuples(st.sampled_from(["1", "2", "3", None]), st.none() | st.floats(0, 1)), min_size=1, max_size=12
-    ),
+    st.lists(st.tuples(st.sampled_from(["1", "2", "3", None]), st.none() | st.floats(0, 1)), min_size=1, max_size=12),
     st.sampled_from(Aggregate),
 )
 def test_every_solution_is_ranked_once_and_every_answer_is_counted_once(

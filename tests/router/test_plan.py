@@ -21,7 +21,9 @@ def test_a_plan_to_stop_has_no_name_and_no_paths():
     assert (plan.name, plan.n) == (None, 0)
 
 
-@pytest.mark.parametrize("name", ["greedy", "majority_voting", "best_of_n", "weighted_best_of_n", "beam_search", "dvts"])
+@pytest.mark.parametrize(
+    "name", ["greedy", "majority_voting", "best_of_n", "weighted_best_of_n", "beam_search", "dvts"]
+)
 def test_every_strategy_has_as_many_paths_as_it_was_given(name: str):
     plan = plan_for(name, 8)
     assert (plan.name, plan.n) == (name, 1 if name == "greedy" else 8)
@@ -46,3 +48,19 @@ def test_every_strategy_has_as_many_paths_as_it_was_given(name: str):
 )
 def test_no_more_is_started_than_fits(bounds: dict[str, object], count: int):
     assert room(**bounds).affordable(100) == count
+
+
+@pytest.mark.parametrize(
+    ("bounds", "shortage"),
+    [
+        ({"samples": 0, "seconds": 1.0}, "complete"),
+        ({"tokens": 5, "typical": 6.0, "seconds": 1.0}, "budget"),
+        ({"tokens": 7, "typical": 6.0, "seconds": 0.1}, "deadline"),
+        ({"tokens": 7, "typical": 6.0}, "complete"),
+        ({"tokens": 7}, "complete"),
+        ({"seconds": 0.1}, "deadline"),
+        ({}, "complete"),
+    ],
+)
+def test_a_shortage_has_a_name(bounds: dict[str, object], shortage: str):
+    assert room(**bounds).shortage == shortage

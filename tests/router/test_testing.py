@@ -89,7 +89,7 @@ def test_waiting_for_what_never_comes_is_an_error_and_no_hang(monkeypatch: pytes
 def test_a_thread_may_still_bring_something():
     async def main() -> str:
         loop, future = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
-        threading.Thread(target=loop.call_soon_threadsafe, args=(future.set_result, "here")).start()
+        threading.Timer(0.02, loop.call_soon_threadsafe, args=(future.set_result, "here")).start()
         return await future
 
     assert run(main()) == "here"

@@ -14,9 +14,7 @@ def test_the_question_is_the_last_thing_the_user_said():
 def test_a_child_carries_its_whole_path():
     child = ROOT.extended(3, Sample("a ", 2, Finish.STEP, ids=(1, 2), logprob=-0.5))
     grandchild = child.judged((0.5,), 0.5).extended(0, Sample("b", 1, Finish.EOS, ids=(3,), logprob=-0.25))
-    assert grandchild == Candidate(
-        path=(3, 0), text="a b", tokens=3, ids=(1, 2, 3), logprob=-0.75, finish=Finish.EOS
-    )
+    assert grandchild == Candidate(path=(3, 0), text="a b", tokens=3, ids=(1, 2, 3), logprob=-0.75, finish=Finish.EOS)
 
 
 @pytest.mark.parametrize(("finish", "finished"), [(Finish.STEP, False), (Finish.EOS, True), (Finish.LENGTH, True)])

@@ -1,0 +1,183 @@
+"""answer() where the generator, the scorer, the time or the tokens fail."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from router.budget import Budget
+from router.events import Degraded, Lost, Planned
+from router.policy.fixed import FixedPolicy
+from router.ports import GeneratorError, Measure, ProblemTooLong, Scores
+from router.testing import FakeGenerator, FakeScorer, run
+from router.types import Candidate, Finish, Problem
+
+from .thinking import Thinking, saying, valued, words
+
+
+def test_a_scorer_that_dies_turns_the_vote_into_a_majority():
+    scorer = FakeScorer(lambda _t: 0.5, fail_after=0)
+    thinking = Thinking(FakeGenerator(saying("1", "2", "2")), scorer)
+    result = thinking.result()
+    assert (result.verdict.answer, result.solutions) == ("2", 16)
+    assert result.degraded == ("scorer: the fake was told to fail",)
+    assert thinking.events.count(Degraded("scorer: the fake was told to fail")) == 1
+    assert scorer.calls == 1
+
+
+def test_a_scorer_that_dies_in_the_middle_keeps_what_it_has_said():
+    thinking = Thinking(FakeGenerator(saying("1", "2", "2")), FakeScorer(lambda _t: 0.5, fail_after=1))
+    result = thinking.result()
+    assert sum(c.value is not None for c in result.verdict.ranking) == 4
+    assert (len(result.degraded), result.solutions) == (1, 16)
+
+
+@pytest.mark.parametrize("name", ["beam_search", "dvts"])
+def test_a_tree_search_whose_scorer_dies_still_answers(name: str):
+    generator = FakeGenerator(lambda text, _seed: "one\n\ntwo\n\n\\boxed{3}"[len(text) :])
+    scorer = FakeScorer(lambda _t: 0.5, fail_after=2)
+    result = Thinking(generator, scorer, FixedPolicy(name, 8), Budget(samples=8)).result()
+    assert (result.verdict.answer, len(result.degraded)) == ("3", 1)
+    assert result.spent.samples <= 8
+
+
+def test_lost_samples_are_counted_and_the_rest_answers():
+    thinking = Thinking(FakeGenerator(saying("1"), lose=2), None, FixedPolicy("majority_voting", 5), Budget(samples=5))
+    result = thinking.result()
+    assert (result.lost, result.solutions, result.spent.samples) == (2, 3, 3)
+    assert sum(e.samples for e in thinking.events if isinstance(e, Lost)) == 2
+
+
+def test_where_every_sample_is_lost_the_generator_is_to_blame():
+    failure = Thinking(FakeGenerator(saying("1"), fail=True)).failure()
+    assert failure.reason == "generator"
+    assert "does not answer" in str(failure)
+
+
+@pytest.mark.parametrize("name", ["greedy", "majority_voting", "best_of_n", "beam_search", "dvts"])
+def test_a_dead_generator_is_not_asked_again_and_again(name: str):
+    thinking = Thinking(FakeGenerator(saying("1"), fail=True), valued(0.5), FixedPolicy(name, 8), Budget(samples=8))
+    assert thinking.failure().reason == "generator"
+    assert len(thinking.generator.draws) <= 2
+
+
+def test_a_budget_that_pays_for_no_token_is_to_blame():
+    failure = Thinking(FakeGenerator(saying("1")), valued(0.5), FixedPolicy("best_of_n", 1), Budget(tokens=3)).failure()
+    assert failure.reason == "budget"
+
+
+def test_a_deadline_before_the_first_token_is_to_blame():
+    thinking = Thinking(FakeGenerator(saying("1"), seconds=3.0), budget=Budget(samples=4, deadline=2.0))
+    assert thinking.failure().reason == "deadline"
+    assert thinking.elapsed <= 2.0
+
+
+def test_a_deadline_before_the_prompt_is_measured_is_to_blame():
+    class Slow(FakeGenerator):
+        async def measure(self, problem: Problem) -> Measure:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    thinking = Thinking(Slow(saying("1")), budget=Budget(samples=4, deadline=2.0))
+    assert thinking.failure().reason == "deadline"
+    assert thinking.elapsed <= 2.0
+
+
+def test_a_prompt_that_cannot_be_measured_is_the_fault_of_the_generator():
+    class Gone(FakeGenerator):
+        async def measure(self, problem: Problem) -> Measure:
+            raise GeneratorError("connection refused")
+
+    failure = Thinking(Gone(saying("1"))).failure()
+    assert (failure.reason, str(failure)) == ("generator", "connection refused")
+
+
+def test_a_prompt_that_is_too_long_is_told_with_its_numbers():
+    class Full(FakeGenerator):
+        async def measure(self, problem: Problem) -> Measure:
+            raise ProblemTooLong(5000, 4096)
+
+    with pytest.raises(ProblemTooLong, match="5000") as caught:
+        Thinking(Full(saying("1"))).result()
+    assert (caught.value.prompt_tokens, caught.value.context) == (5000, 4096)
+
+
+def test_what_is_written_at_the_deadline_is_the_answer():
+    thinking = Thinking(
+        FakeGenerator(words(100), seconds=0.125), None, FixedPolicy("greedy"), Budget(samples=1, deadline=5.0)
+    )
+    result = thinking.result()
+    assert (result.stopped, result.verdict.chosen.finish) == ("deadline", Finish.LENGTH)
+    assert result.spent.tokens == result.verdict.chosen.tokens == 38
+    assert thinking.elapsed <= 5.0
+
+
+def test_little_time_is_spent_in_waves_that_fit():
+    thinking = Thinking(
+        FakeGenerator(words(10), seconds=0.1), None, FixedPolicy("majority_voting"), Budget(samples=256, deadline=8.0)
+    )
+    result = thinking.result()
+    waves = [e.n for e in thinking.events if isinstance(e, Planned)]
+    assert waves[0] == 4
+    assert len(waves) > 2
+    assert result.solutions == sum(waves) > 8
+    assert sum(c.finish is Finish.EOS for c in result.verdict.ranking) > result.solutions / 2
+    assert thinking.elapsed <= 8.0
+
+
+def test_a_slow_scorer_loses_its_say_and_not_the_solutions():
+    class Slow(FakeScorer):
+        async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    thinking = Thinking(
+        FakeGenerator(saying("7")), Slow(lambda _t: 0.0), FixedPolicy("best_of_n"), Budget(samples=4, deadline=3.0)
+    )
+    result = thinking.result()
+    assert (result.verdict.answer, result.solutions, result.stopped) == ("7", 4, "deadline")
+    assert result.spent.scorer_tokens == 0
+    assert thinking.elapsed == pytest.approx(2.95)
+
+
+def test_a_generator_that_ignores_the_deadline_is_stopped():
+    class Deaf(FakeGenerator):
+        def _write(self, draw: object, j: int, start: float) -> object:  # type: ignore[override]
+            return FakeGenerator._write(self, draw, j, -1e6)  # type: ignore[arg-type]
+
+    script: Callable[[str, int], str] = lambda _t, seed: "\\boxed{1}" if seed % 2 else "w " * 100  # noqa: E731
+    thinking = Thinking(
+        Deaf(script, seconds=1.0), None, FixedPolicy("majority_voting", 4), Budget(samples=4, deadline=6.0)
+    )
+    result = thinking.result()
+    assert (result.verdict.answer, result.solutions, result.stopped) == ("1", 2, "deadline")
+    assert (thinking.generator.active, result.spent.tokens) == (0, 2 + 5 + 5)
+    assert thinking.elapsed <= 6.0
+
+
+def test_a_path_that_did_not_end_answers_where_nothing_else_does():
+    class Once(FakeScorer):
+        async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+            thinking.generator.fail = True
+            return Scores(tuple((0.5,) for _ in candidates), 1)
+
+    generator = FakeGenerator(lambda text, _seed: "one\n\ntwo\n\n\\boxed{3}"[len(text) :])
+    thinking = Thinking(generator, Once(lambda _t: 0.5), FixedPolicy("beam_search", 4), Budget(samples=4))
+    result = thinking.result()
+    assert (result.verdict.chosen.text, result.verdict.chosen.finish) == ("one\n\n", Finish.STEP)
+    assert (result.solutions, result.lost, result.verdict.answer) == (0, 4, None)
+
+
+def test_a_client_that_leaves_stops_everything():
+    thinking = Thinking(FakeGenerator(words(100), seconds=1.0), valued(0.5))
+
+    async def main() -> None:
+        task = asyncio.create_task(thinking._run(seed=0, live=False))
+        await asyncio.sleep(5)
+        assert thinking.generator.active == 4
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(main())
+    assert thinking.generator.active == 0
