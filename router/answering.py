@@ -120,7 +120,7 @@ async def _think(
             course.plan = plan if course.plan.strategy is None else course.plan
             return
         course.plan = plan
-        search.reduce = plan.reduce
+        search.reduce_by(plan.reduce)
         search.live = live and plan.n == 1 and not before
         await plan.strategy(search)
         if len(search.solutions) == before:

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from math import ceil, isfinite
 
-from .aggregation import Reduce, reduce
+from .aggregation import Reduce
 from .budget import Hold, Ledger
-from .events import Degraded, Lost, Observer, Pruned, Sampled, Scored, Text, ignore
+from .events import Lost, Observer, Pruned, Sampled, Text, ignore
 from .extraction import stated
-from .ports import Draw, Generator, GeneratorError, Measure, Scorer, ScorerError, Tally
+from .judging import Judging
+from .ports import Draw, Generator, GeneratorError, Measure, Scorer, Tally
 from .types import Candidate, Finish, Problem, Sample
 
 SEARCH_TEMPERATURE = 0.8
@@ -42,18 +42,13 @@ class Search:
     ) -> None:
         self.problem = problem
         self.ledger = ledger
-        self.reduce = Reduce.PRODUCT
-        """How the step rewards of this search become values."""
         self.stopped: str | None = None
         """Why the search had to stop early: "budget" or "deadline"."""
-        self.degraded: tuple[str, ...] = ()
         self.lost = 0
         self.live = False
         """Report the text of a sample that is drawn alone as it comes."""
         self.rounds = 0
-        self._measure = measure
         self._generator = generator
-        self._scorer = scorer
         self._longest = longest
         self._deadline = deadline
         self._start = asyncio.get_running_loop().time()
@@ -63,7 +58,7 @@ class Search:
         self._open = dict[tuple[int, ...], Candidate]()
         self._stuck = dict[tuple[int, ...], Candidate]()
         self._drawn = Counter[tuple[int, ...]]()
-        self._judging = dict[tuple[int, ...], Hold]()
+        self._judging = Judging(scorer, problem, measure.prompt_tokens, ledger, observe)
 
     @property
     def solutions(self) -> list[Candidate]:
@@ -88,7 +83,16 @@ class Search:
     @property
     def verified(self) -> bool:
         """Whether there is a scorer and it works."""
-        return self._scorer is not None
+        return self._judging.possible
+
+    @property
+    def degraded(self) -> tuple[str, ...]:
+        """What the search had to go on without, and why."""
+        return self._judging.degraded
+
+    def reduce_by(self, how: Reduce) -> None:
+        """Let step rewards become values in this way from now on."""
+        self._judging.reduce = how
 
     async def extend(self, parents: Sequence[Candidate], k: int) -> list[Candidate]:
         """Draw `k` children of each parent, one step longer, and judge them; in order of parent and index.
@@ -98,7 +102,7 @@ class Search:
         self.rounds += 1
         if not self.verified:
             return await self.rollout(parents, k)
-        return await self._judge(await self._grow(parents, k, whole=False, judge=True))
+        return await self._judged(await self._grow(parents, k, whole=False, judge=True))
 
     async def rollout(
         self, parents: Sequence[Candidate], k: int, *, judge: bool = False, temperature: float | None = None
@@ -106,7 +110,7 @@ class Search:
         """Draw `k` children of each parent that run to the end of the answer, and judge them if asked to."""
         judge = judge and self.verified
         children = await self._grow(parents, k, whole=True, judge=judge, temperature=temperature)
-        return await self._judge(children) if judge else children
+        return await self._judged(children) if judge else children
 
     def keep(self, candidates: Sequence[Candidate], k: int) -> list[Candidate]:
         """Return the `k` most valuable; the others are pruned and their samples handed on."""
@@ -127,28 +131,12 @@ class Search:
 
     def close(self) -> None:
         """Give back what is still set aside for judgements that an interrupted search did not come to."""
-        self._unbill(list(self._judging))
+        self._judging.close()
 
-    async def _judge(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Return the candidates with their rewards and values, or as they were if the scorer fails."""
-        scorer = self._scorer
-        if scorer is None or not candidates:
-            return list(candidates)
-        try:
-            scores = await scorer.score(self.problem, candidates)
-            rewards = _checked(scores.rewards, len(candidates))
-            self._bill(candidates, scores.tokens, scorer.ratio)
-        except ScorerError as failure:
-            if self._scorer is not None:  # branches that are judged at the same time fail together
-                self._scorer = None
-                self._degrade(f"scorer: {failure}")
-            return list(candidates)
-        finally:
-            self._unbill(c.path for c in candidates)
-        judged = [c.judged(r, reduce(r, self.reduce)) for c, r in zip(candidates, rewards, strict=True)]
+    async def _judged(self, children: Sequence[Candidate]) -> list[Candidate]:
+        judged = await self._judging.judge(children)
         for candidate in judged:
             self._record(candidate)
-        self._observe(Scored(len(judged), scores.tokens, max(c.value or 0.0 for c in judged)))
         return judged
 
     async def _grow(
@@ -222,7 +210,10 @@ class Search:
                 part = hold.split(draw.max_tokens, each)
                 part.generated(sample.tokens)
                 settled += sample.tokens
-                self._set_aside(children[-1], part, mode)
+                if mode.judge:
+                    self._judging.set_aside(children[-1], part)
+                else:
+                    part.release()
         except GeneratorError as failure:
             self._lose(draw.count - len(children), str(failure))
         else:
@@ -263,47 +254,19 @@ class Search:
     def _piece(self, text: str) -> None:
         self._observe(Text(text))
 
-    def _set_aside(self, child: Candidate, part: Hold, mode: "_Mode") -> None:
-        """Keep of a settled sample's hold what judging it may take."""
-        part.keep(self._judgement(child.tokens) if mode.judge else 0)
-        if mode.judge:
-            self._judging[child.path] = part
-
     def _price(self, parent: Candidate, mode: "_Mode") -> Callable[[int], int]:
         """Price a sample that adds `t` tokens to `parent`, with its judgement, which reads the whole path."""
-        return lambda t: t + (self._judgement(parent.tokens + t) if mode.judge else 0)
-
-    def _judgement(self, tokens: int) -> int:
-        if self._scorer is None:
-            return 0
-        return ceil(self._scorer.ratio * self._scorer.bill(self._measure.prompt_tokens, tokens))
+        return lambda t: t + (self._judging.price(parent.tokens + t) if mode.judge else 0)
 
     def _least(self, parent: Candidate) -> int:
         """Return the fewest tokens worth starting a sample with: what the shortest solution took, once there is one."""
         return max(1, min((s.tokens for s in self._solutions.values()), default=1) - parent.tokens)
-
-    def _bill(self, candidates: Sequence[Candidate], scorer_tokens: int, ratio: float) -> None:
-        """Pay the scorer from what was set aside for these candidates."""
-        purse = Hold(self.ledger, 0, 0, 0)
-        for candidate in candidates:
-            purse.merge(self._judging.pop(candidate.path))
-        purse.judged(scorer_tokens, ceil(ratio * scorer_tokens))
-        purse.release()
-
-    def _unbill(self, paths: Iterable[tuple[int, ...]]) -> None:
-        for path in paths:
-            if part := self._judging.pop(path, None):
-                part.release()
 
     def _lose(self, samples: int, reason: str) -> None:
         for _ in range(samples):
             self.ledger.hand_on()
         self.lost += samples
         self._observe(Lost(samples, reason))
-
-    def _degrade(self, reason: str) -> None:
-        self.degraded = (*self.degraded, reason)
-        self._observe(Degraded(reason))
 
     def _in_time(self) -> bool:
         if self._deadline is None or asyncio.get_running_loop().time() < self._deadline:
@@ -323,16 +286,6 @@ class _Mode:
 
 async def _run(branch: Callable[[Candidate], Awaitable[None]], node: Candidate) -> None:
     await branch(node)
-
-
-def _checked(rewards: Sequence[Sequence[float]], candidates: int) -> list[tuple[float, ...]]:
-    """Refuse what is not one reward in [0, 1] per step: NaN compares false with everything and would win or lose."""
-    if len(rewards) != candidates:
-        raise ScorerError(f"{len(rewards)} results for {candidates} candidates")
-    for row in rewards:
-        if not all(isfinite(r) and 0.0 <= r <= 1.0 for r in row):
-            raise ScorerError("a reward is not a number between 0 and 1")
-    return [tuple(r) for r in rewards]
 
 
 def _derived(seed: int, path: tuple[int, ...]) -> int:

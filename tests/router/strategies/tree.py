@@ -106,7 +106,7 @@ def search(
         scorer = FakeScorer(lambda text: tree.reward(label_of(text.split("\n\n")[-1])))
         problem = Problem((Message("user", "q"),))
         bench = Search(problem, Measure(1, 1000), Ledger(budget, 1000), generator, scorer, longest=1000)
-        bench.reduce = how
+        bench.reduce_by(how)
         await strategy(bench)
         bench.close()
         assert bench.ledger.held == 0

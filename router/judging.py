@@ -1,0 +1,90 @@
+"""The part of a search that has candidates judged, and pays for it from what was set aside when they were drawn."""
+
+from collections.abc import Iterable, Sequence
+from math import ceil, isfinite
+
+from .aggregation import Reduce, reduce
+from .budget import Hold, Ledger
+from .events import Degraded, Observer, Scored
+from .ports import Scorer, ScorerError
+from .types import Candidate, Problem
+
+
+class Judging:
+    """One request's dealings with its scorer, which may be missing from the start or fail on the way."""
+
+    def __init__(
+        self, scorer: Scorer | None, problem: Problem, prompt_tokens: int, ledger: Ledger, observe: Observer
+    ) -> None:
+        self.reduce = Reduce.PRODUCT
+        """How step rewards become values."""
+        self.degraded: tuple[str, ...] = ()
+        self._scorer = scorer
+        self._problem = problem
+        self._prompt_tokens = prompt_tokens
+        self._ledger = ledger
+        self._observe = observe
+        self._holds = dict[tuple[int, ...], Hold]()
+
+    @property
+    def possible(self) -> bool:
+        """Whether there is a scorer and it works."""
+        return self._scorer is not None
+
+    def price(self, tokens: int) -> int:
+        """Return the most compute that judging a candidate of so many tokens can take; 0 without a scorer."""
+        if self._scorer is None:
+            return 0
+        return ceil(self._scorer.ratio * self._scorer.bill(self._prompt_tokens, tokens))
+
+    def set_aside(self, candidate: Candidate, hold: Hold) -> None:
+        """Keep of a settled sample's hold what judging it may take."""
+        hold.keep(self.price(candidate.tokens))
+        self._holds[candidate.path] = hold
+
+    async def judge(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return the candidates with their rewards and values, or as they were if the scorer fails."""
+        scorer = self._scorer
+        if scorer is None or not candidates:
+            return list(candidates)
+        try:
+            scores = await scorer.score(self._problem, candidates)
+            rewards = _checked(scores.rewards, len(candidates))
+            self._pay(candidates, scores.tokens, scorer.ratio)
+        except ScorerError as failure:
+            if self._scorer is not None:  # branches that are judged at the same time fail together
+                self._scorer = None
+                self.degraded = (*self.degraded, f"scorer: {failure}")
+                self._observe(Degraded(self.degraded[-1]))
+            return list(candidates)
+        finally:
+            self._give_back(c.path for c in candidates)
+        judged = [c.judged(r, reduce(r, self.reduce)) for c, r in zip(candidates, rewards, strict=True)]
+        self._observe(Scored(len(judged), scores.tokens, max(c.value or 0.0 for c in judged)))
+        return judged
+
+    def close(self) -> None:
+        """Give back what is still set aside for judgements that an interrupted search did not come to."""
+        self._give_back(list(self._holds))
+
+    def _pay(self, candidates: Sequence[Candidate], scorer_tokens: int, ratio: float) -> None:
+        purse = Hold(self._ledger, 0, 0, 0)
+        for candidate in candidates:
+            purse.merge(self._holds.pop(candidate.path))
+        purse.judged(scorer_tokens, ceil(ratio * scorer_tokens))
+        purse.release()
+
+    def _give_back(self, paths: Iterable[tuple[int, ...]]) -> None:
+        for path in paths:
+            if hold := self._holds.pop(path, None):
+                hold.release()
+
+
+def _checked(rewards: Sequence[Sequence[float]], candidates: int) -> list[tuple[float, ...]]:
+    """Refuse what is not one reward in [0, 1] per step: NaN compares false with everything and would win or lose."""
+    if len(rewards) != candidates:
+        raise ScorerError(f"{len(rewards)} results for {candidates} candidates")
+    for row in rewards:
+        if not all(isfinite(r) and 0.0 <= r <= 1.0 for r in row):
+            raise ScorerError("a reward is not a number between 0 and 1")
+    return [tuple(r) for r in rewards]
