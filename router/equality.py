@@ -8,6 +8,7 @@ everything else by its text. Full mathematical equivalence can replace it: whate
 import re
 from collections.abc import Callable, Hashable
 from fractions import Fraction
+from functools import lru_cache
 from math import isqrt
 
 Equivalence = Callable[[str], Hashable]
@@ -44,6 +45,7 @@ class _NotANumber(Exception):
     """The text is not an expression this module evaluates."""
 
 
+@lru_cache(4096)
 def key(answer: str) -> Hashable:
     """Return what identifies `answer` among its equals: a Fraction, a tuple of keys, or its folded text."""
     text = answer.strip()

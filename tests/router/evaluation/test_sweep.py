@@ -28,8 +28,8 @@ def journal(path: Path | None = None) -> Journal:
     return Journal(path, HEADING, lambda: None)
 
 
-def models(**options: bool) -> Models:
-    return Models(FakeGenerator(script, seconds=0.5, **options), FakeScorer(lambda _: 0.5))
+def models(*, fail: bool = False) -> Models:
+    return Models(FakeGenerator(script, seconds=0.5, fail=fail), FakeScorer(lambda _: 0.5))
 
 
 def test_every_item_is_run_once_and_graded():
