@@ -8,7 +8,6 @@ torch = pytest.importorskip("torch")
 from server.embedded.checkpoint import load as load_engine  # noqa: E402
 from server.embedded.llama import Llama as Engine  # noqa: E402
 from server.embedded.train import model as torch_model  # noqa: E402
-from server.embedded.train.average import average  # noqa: E402
 from server.embedded.train.muon import Muon, orthogonalised  # noqa: E402
 from server.embedded.train.pretrain import loss_of, rate_factor  # noqa: E402
 
@@ -73,18 +72,3 @@ def test_the_rate_warms_up_and_ends_at_zero():
     assert rate_factor(0, 0.0) < 0.05
     assert rate_factor(100, 0.5) == 0.5
     assert rate_factor(100, 1.0) == 0.0
-
-
-def test_an_average_lies_between_its_ends():
-    torch.manual_seed(0)
-    first, second = torch_model.Llama(TINY), torch_model.Llama(TINY)
-    expected = [(3 * a + b) / 4 for a, b in zip(first.parameters(), second.parameters(), strict=True)]
-    found = average(first, second, 0.25)
-    for ours, mean in zip(found.parameters(), expected, strict=True):
-        assert torch.allclose(ours, mean, atol=1e-6)
-
-
-@pytest.mark.parametrize("share", [-0.1, 1.5])
-def test_only_a_share_between_nothing_and_all_is_an_average(share: float):
-    with pytest.raises(ValueError, match="cannot average"):
-        average(torch_model.Llama(TINY), torch_model.Llama(TINY), share)
