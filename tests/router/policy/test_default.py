@@ -44,7 +44,7 @@ def test_a_unanimous_probe_is_enough_where_the_scorer_agrees(value: float | None
 
 
 def test_a_unanimous_probe_that_the_scorer_doubts_is_not_enough():
-    assert POLICY.plan(seen(agreement=1.0, value=0.5), room(samples=12, solutions=4)).n == 12
+    assert POLICY.plan(seen(agreement=1.0, value=0.4), room(samples=12, solutions=4)).n == 12
 
 
 def test_where_no_sample_states_an_answer_there_is_nothing_to_vote_on():
