@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from math import ceil
+from socket import socket
 from types import FrameType
 
 import uvicorn
@@ -54,8 +55,8 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def serve(settings: Settings) -> None:
-    """Serve until a signal to stop; then finish what is under way."""
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until a signal to stop; then finish what is under way. `announce` is told the address once it is open."""
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     app, readiness = build(settings)
     config = uvicorn.Config(
@@ -69,16 +70,26 @@ def serve(settings: Settings) -> None:
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=ceil(settings.max_deadline) + 5,
     )
-    Server(config, readiness, settings.drain_seconds).run()
+    Server(config, readiness, settings.drain_seconds, announce).run()
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, that says it is not ready before it stops listening."""
+    """Uvicorn, that says where it listens, and that it is not ready before it stops listening."""
 
-    def __init__(self, config: uvicorn.Config, readiness: Readiness, drain_seconds: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, readiness: Readiness, drain_seconds: float, announce: Callable[[str], None]
+    ) -> None:
         super().__init__(config)
+        self._announce = announce
         self._readiness = readiness
         self._drain_seconds = drain_seconds
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Open the port, and say which it is: 0 was any free one."""
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._announce(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain first; a second signal stops at once."""

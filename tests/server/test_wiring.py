@@ -101,7 +101,7 @@ async def process(**environment: str) -> AsyncGenerator[tuple[asyncio.subprocess
     server = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        "from server.settings import Settings; from server.wiring import serve; serve(Settings())",
+        "from server.settings import Settings; from server.wiring import serve; serve(Settings(), print)",
         env={**os.environ, "COGITATE_PORT": "0", **settings},
         stderr=asyncio.subprocess.PIPE,
     )
