@@ -161,6 +161,8 @@ class Search:
             return []
         if self._open.pop(parent.path, None):
             self.ledger.hand_on()  # the first child takes over its parent's sample
+        if parent.path:
+            self._stuck[parent.path] = parent  # until a child has come: what is here may be all there is at the end
         calls = list[asyncio.Task[list[Candidate]]]()
         holds = list[Hold]()
         try:
@@ -181,8 +183,8 @@ class Search:
             for hold in holds:
                 hold.release()  # a call that was cancelled before it began released nothing
         children = [child for call in calls for child in call.result()]
-        if not children and parent.path:
-            self._stuck[parent.path] = parent
+        if children:
+            self._stuck.pop(parent.path, None)
         return sorted(children, key=lambda c: c.path)
 
     def _draw(self, parent: Candidate, hold: Hold, first: int, mode: "_Mode") -> Draw:

@@ -1,16 +1,16 @@
 """answer() where the generator, the scorer, the time or the tokens fail."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
 from router.budget import Budget
 from router.events import Degraded, Lost, Planned
 from router.policy.fixed import FixedPolicy
-from router.ports import GeneratorError, Measure, ProblemTooLong, Scores
+from router.ports import Draw, GeneratorError, Measure, ProblemTooLong, Scores, Tally
 from router.testing import FakeGenerator, FakeScorer, run
-from router.types import Candidate, Finish, Problem
+from router.types import Candidate, Finish, Problem, Sample
 
 from .thinking import Thinking, saying, valued, words
 
@@ -166,6 +166,21 @@ def test_a_path_that_did_not_end_answers_where_nothing_else_does():
     result = thinking.result()
     assert (result.verdict.chosen.text, result.verdict.chosen.finish) == ("one\n\n", Finish.STEP)
     assert (result.solutions, result.lost, result.verdict.answer) == (0, 4, None)
+
+
+def test_a_path_whose_continuation_never_comes_answers_where_nothing_else_does():
+    class Deaf(FakeGenerator):
+        async def sample(
+            self, draw: Draw, tally: Tally, on_text: Callable[[str], None] | None = None
+        ) -> AsyncIterator[tuple[int, Sample]]:
+            await asyncio.sleep(1000 if draw.prefix.path else 0)
+            async for each in FakeGenerator.sample(self, draw, tally, on_text):
+                yield each
+
+    generator = Deaf(lambda text, _seed: "one\n\ntwo\n\n\\boxed{3}"[len(text) :])
+    budget = Budget(samples=4, deadline=3.0)
+    result = Thinking(generator, FakeScorer(lambda _t: 0.5), FixedPolicy("dvts", 4), budget).result()
+    assert (result.verdict.chosen.text, result.stopped, result.solutions) == ("one\n\n", "deadline", 0)
 
 
 def test_a_client_that_leaves_stops_everything():
