@@ -45,8 +45,11 @@ class Judging:
     async def judge(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Return the candidates with their rewards and values, or as they were if the scorer fails."""
         scorer = self._scorer
-        if scorer is None or not candidates:
+        if scorer is None:  # it may have failed since something was set aside for it
+            self._give_back(c.path for c in candidates)
             return list(candidates)
+        if not candidates:
+            return []
         try:
             scores = await scorer.score(self._problem, candidates)
             rewards = _checked(scores.rewards, len(candidates))

@@ -163,6 +163,29 @@ def test_what_is_still_being_written_when_the_scorer_dies_is_not_judged():
     assert (len(search.degraded), bench.ledger.held, bench.ledger.spent.compute) == (1, 0, 5)
 
 
+def test_what_was_set_aside_for_a_scorer_that_has_died_is_given_back():
+    class Dying(FakeScorer):
+        async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+            await asyncio.sleep(1.5)
+            raise ScorerError("gone")
+
+    written = iter(["a", "a b", "a b c d"])  # the first is judged, and the second waits for its sibling, when it dies
+    bench = Bench(
+        FakeGenerator(lambda _t, _s: next(written), seconds=1.0), Dying(lambda _t: 0.0), Budget(tokens=10_000)
+    )
+
+    async def main() -> Search:
+        search = bench.open()
+        await search.concurrently(lambda node: _extended(search, node), [ROOT, Candidate((1,))])
+        return search
+
+    async def _extended(search: Search, node: Candidate) -> None:
+        await search.extend([node], 2 if node.path else 1)
+
+    search = run(main())
+    assert (len(search.degraded), bench.ledger.held, bench.ledger.spent.compute) == (1, 0, 7)
+
+
 def test_a_generator_without_a_way_to_close_it_is_left_alone():
     class Plain:
         def __init__(self) -> None:
