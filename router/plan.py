@@ -67,12 +67,12 @@ class Room:
 
     @property
     def shortage(self) -> str:
-        """What is missing for one more sample: "budget", "deadline", or "complete" if all there may be are drawn."""
+        """What is missing for one more sample: "budget", "deadline", or "complete" where nothing is or may be."""
         if self.samples == 0:
             return "complete"
         if self.tokens is not None and self.tokens < (self.typical or 0):
             return "budget"
-        return "complete" if self.seconds is None else "deadline"
+        return "complete" if self.affordable(1) else "deadline"
 
     def affordable(self, most: int) -> int:
         """Return how many more samples to start: at most `most`, and at least 1 as long as there is no solution.

@@ -55,10 +55,11 @@ def test_no_more_is_started_than_fits(bounds: dict[str, object], count: int):
     [
         ({"samples": 0, "seconds": 1.0}, "complete"),
         ({"tokens": 5, "typical": 6.0, "seconds": 1.0}, "budget"),
-        ({"tokens": 7, "typical": 6.0, "seconds": 0.1}, "deadline"),
+        ({"tokens": 7, "typical": 6.0, "seconds": 0.1, "elapsed": 1.0, "solutions": 3}, "deadline"),
         ({"tokens": 7, "typical": 6.0}, "complete"),
         ({"tokens": 7}, "complete"),
-        ({"seconds": 0.1}, "deadline"),
+        ({"seconds": 0.1, "elapsed": 1.0, "solutions": 3}, "deadline"),
+        ({"samples": 1, "seconds": 50.0, "elapsed": 1.0, "solutions": 3}, "complete"),  # the fourth was lost
         ({}, "complete"),
     ],
 )
