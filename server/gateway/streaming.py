@@ -53,6 +53,8 @@ class Stream:
         self._send = send
         self._narrator = Narrator()
         self._open = False
+        self._begun = False
+        """The model has shown that it answers."""
         self._held = list[bytes]()
         """What waits for the stream to begin."""
         self._written = ""
@@ -102,10 +104,10 @@ class Stream:
         while None not in batch:
             batch = await _next(events)
             chunks = [chunk for event in batch if event is not None for chunk in self._event(event)]
-            begun = self._open or any(isinstance(event, Text | Sampled) for event in batch)
+            self._begun |= any(isinstance(event, Text | Sampled) for event in batch)
             if not batch:
                 await self._write(KEEP_ALIVE)
-            elif begun and chunks:
+            elif chunks and (self._begun or self._open):
                 await self._write(*chunks)
             else:
                 self._held += chunks

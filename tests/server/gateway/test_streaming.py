@@ -1,6 +1,6 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.ports import Draw, GeneratorError, Tally
-from router.testing import FakeGenerator
-from router.types import Finish, Problem, Sample
-from server.gateway import streaming
+from router.ports import Draw, GeneratorError, Scores, Tally
+from router.testing import FakeGenerator, FakeScorer
+from router.types import Candidate, Finish, Problem, Sample
+from server.gateway import create_app, streaming
 from server.gateway.deps import Deps
 from server.report import Outcome
 
-from .serving import Watch, ask, deps, error_of, script
+from .serving import Watch, ask, deps, error_of, judge, question, script
 
 
 def events_of(text: str) -> list[Any]:
@@ -144,6 +144,39 @@ async def test_a_fault_of_ours_within_the_stream_is_told_there_without_details()
     assert events[-1]["error"]["code"] == "internal_error"
     assert "secret" not in events[-1]["error"]["message"]
     assert watch.reports[0].outcome is Outcome.INTERNAL
+
+
+async def test_progress_leaves_as_soon_as_there_has_been_a_sample() -> None:
+    told: asyncio.Queue[bytes] = asyncio.Queue()
+
+    class Curious(FakeGenerator):
+        """Draws on only when the client has been told of the probe."""
+
+        async def sample(
+            self, draw: Draw, tally: Tally, on_text: Callable[[str], None] | None = None
+        ) -> AsyncIterator[tuple[int, Sample]]:
+            while self.draws and b"Probe: " not in await asyncio.wait_for(told.get(), 5):
+                pass
+            async for each in FakeGenerator.sample(self, draw, tally, on_text):
+                yield each
+
+    class Unhurried(FakeScorer):
+        async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            return await FakeScorer.score(self, problem, candidates)
+
+    received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    received.put_nowait({"type": "http.request", "body": json.dumps(question(stream=True)).encode()})
+
+    async def send(message: Any) -> None:
+        told.put_nowait(message.get("body", b""))
+
+    headers = [(b"x-compute-budget", b"medium")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": headers, "query_string": b""}
+    watch = Watch()
+    await create_app(deps(Curious(script), Unhurried(judge), watch=watch))(scope, received.get, send)
+    assert [report.outcome for report in watch.reports] == [Outcome.ANSWERED]
 
 
 async def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> None:
