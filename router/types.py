@@ -136,7 +136,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an aggregation decided: `ranking` is best first and never empty; `votes` is heaviest first."""
+    """What an aggregation decided: `ranking` is best first and never empty; `votes` as the answers rank."""
 
     ranking: tuple[Candidate, ...]
     answer: str | None

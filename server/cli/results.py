@@ -103,7 +103,7 @@ def _row(arm: Arm, records: Sequence[Record], seconds: Sequence[float]) -> Row:
 
 
 def _comparisons(arms: Sequence[Arm], journal: Journal) -> Iterator[Comparison]:
-    """At each budget every strategy against majority voting and the tree searches against weighted best-of-N."""
+    """Compare every row with greedy, and with majority voting and weighted best-of-N at the same budget."""
     names = {a.name for a in arms}
     for arm in arms:
         for other in ("greedy", "majority_voting", "weighted_best_of_n"):

@@ -57,7 +57,7 @@ class Reasoning(_Strict):
 
 
 class ChatRequest(BaseModel):
-    """The fields that are read. Others are accepted: see `check` for those whose meaning would be lost."""
+    """The fields that are read. Others are accepted, but `parse` refuses those whose meaning would be lost."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 

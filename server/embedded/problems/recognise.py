@@ -18,7 +18,7 @@ _READERS = (
 
 
 def is_known(question: str) -> bool:
-    """Return tell whether this text asks for a problem of the family, in its words or in near ones."""
+    """Return whether this text asks for a problem of the family, in its words or in near ones."""
     return _canonical(question) is not None
 
 
