@@ -14,7 +14,7 @@ from router.policy.default import DefaultPolicy
 from router.policy.fixed import FixedPolicy
 from router.ports import ProblemTooLong
 from router.types import Message, Problem
-from server.embedded import load
+from server.embedded import Embedded, load
 from server.gateway.budgets import Grant, read
 from server.gateway.errors import ApiError
 from server.gateway.progress import Narrator
@@ -31,11 +31,14 @@ def ask(question: str, budget: str, strategy: str | None, seed: int) -> int:
         errors.print("There is no question.")
         return _BAD_INPUT
     try:
-        terms = read("option", "--budget", _terms(budget, strategy), limits_of(Settings()))
-        return asyncio.run(_ask(Problem((Message("user", question),)), terms, seed))
-    except ApiError as fault:
+        settings = Settings()
+        terms = read("option", "--budget", _terms(budget, strategy), limits_of(settings))
+        models = load(settings.weights)
+    except (ApiError, ValueError) as fault:
         errors.print(str(fault), markup=False)
         return _BAD_INPUT
+    try:
+        return asyncio.run(_ask(models, Problem((Message("user", question),)), terms, seed))
     except (NoAnswer, ProblemTooLong) as failure:
         errors.print(f"No answer: {failure}", markup=False)
         return _NO_ANSWER
@@ -45,10 +48,9 @@ def _terms(budget: str, strategy: str | None) -> str:
     return budget if strategy is None else f'{budget}, strategy="{strategy}"'
 
 
-async def _ask(problem: Problem, terms: Grant, seed: int) -> int:
+async def _ask(embedded: Embedded, problem: Problem, terms: Grant, seed: int) -> int:
     interactive = sys.stdout.isatty()
     screen = Console()
-    embedded = load()
     embedded.start()
     try:
         done = await answer(

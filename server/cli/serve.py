@@ -2,7 +2,6 @@
 
 import sys
 
-from pydantic import ValidationError
 from rich.console import Console
 
 from server.settings import Settings
@@ -17,7 +16,7 @@ def serve(host: str | None, port: int | None) -> int:
     try:
         settings = Settings.model_validate({**Settings().model_dump(), **given})
         run(settings, _say)
-    except (ValidationError, ValueError) as fault:
+    except ValueError as fault:
         Console(stderr=True).print(f"The settings make no sense: {fault}", markup=False)
         return 2
     return 0

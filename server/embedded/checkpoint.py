@@ -18,7 +18,7 @@ Floats = NDArray[np.floating[Any]]
 _UNSUPPORTED = ("attention_bias", "mlp_bias", "rope_scaling", "quantization_config")
 
 
-class CheckpointError(Exception):
+class CheckpointError(ValueError):
     """The folder does not hold a checkpoint this engine can serve; the message says what is wrong with it."""
 
 

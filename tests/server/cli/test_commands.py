@@ -16,12 +16,13 @@ from server.cli.app import app
 QUESTION = "What is 3 + 4 * 5?"
 
 
-def cogitate(*arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+def cogitate(*arguments: str, given: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "server", *arguments],
         capture_output=True,
         text=True,
         input=given,
+        env={**environ, **environment},
         timeout=120,
         check=False,
     )
@@ -55,6 +56,15 @@ def test_bad_options_are_named_and_exit_with_2(arguments: list[str], named: str)
     done = cogitate("ask", QUESTION, *arguments)
     assert done.returncode == 2
     assert named in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [["ask", QUESTION], ["serve", "--host", "127.0.0.1"]])
+@pytest.mark.parametrize("name", ["COGITATE_PORT", "COGITATE_WEIGHTS"])
+def test_settings_that_make_no_sense_are_told_and_exit_with_2(command: list[str], name: str):
+    done = cogitate(*command, **{name: "nowhere"})
+    assert done.returncode == 2
+    assert "nowhere" in done.stderr
     assert "Traceback" not in done.stderr
 
 
