@@ -47,7 +47,6 @@ class Search:
         self.lost = 0
         self.live = False
         """Report the text of a sample that is drawn alone as it comes."""
-        self.rounds = 0
         self._generator = generator
         self._longest = longest
         self._deadline = deadline
@@ -99,7 +98,6 @@ class Search:
 
         Without a scorer there is nothing to choose between steps by: the children then go to the end.
         """
-        self.rounds += 1
         if not self.verified:
             return await self.rollout(parents, k)
         return await self._judged(await self._grow(parents, k, whole=False, judge=True))
