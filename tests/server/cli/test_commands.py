@@ -2,11 +2,15 @@
 
 import json
 import pty
+import re
+import signal
 import subprocess
 import sys
 from os import close, environ, read
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -100,6 +104,57 @@ def test_a_terminal_sees_the_progress_and_the_solution():
     assert "Plan: dvts with n = 8" in text
     assert "## Step 1" in text
     assert "scorer tokens" in text
+
+
+def test_serving_says_what_to_try_and_that_works():
+    server = subprocess.Popen(
+        [sys.executable, "-m", "server", "serve", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert server.stdout
+        lines = list[str]()
+        while not any(line.startswith("    -d") for line in lines):
+            lines.append(server.stdout.readline())
+            assert lines[-1], "the server ended"
+        command = "".join(lines[next(i for i, line in enumerate(lines) if "curl" in line) :])
+        url = re.search(r"http://\S+/v1/chat/completions", command)
+        body = re.search(r"-d '(.*)'", command)
+        assert url
+        assert body
+        reply = _patient(url[0], body[1])
+        assert reply["compute"]["answer"] == "(16 + 11) * 3"
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=30)
+    assert server.returncode in (0, -signal.SIGTERM)
+
+
+def _patient(url: str, body: str) -> dict[str, Any]:
+    """Ask as the line says, waiting while the models load."""
+    headers = {"content-type": "application/json", "X-Compute-Budget": "high"}
+    transport = httpx.HTTPTransport(retries=3)
+    with httpx.Client(transport=transport, timeout=60) as client:
+        while (reply := client.post(url, content=body, headers=headers)).status_code == 503:
+            pass
+    return reply.json()
+
+
+@pytest.mark.parametrize("options", [["--port", "70000"], ["--host", "no.such.host.invalid", "--port", "0"]])
+def test_serving_where_it_cannot_is_refused(options: list[str]):
+    done = cogitate("serve", *options)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+
+
+def test_settings_that_make_no_sense_are_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COGITATE_DEFAULT_BUDGET", "enormous")
+    done = cogitate("serve", "--port", "0")
+    assert done.returncode == 2
+    assert "default budget" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_every_strategy_is_listed_for_people_and_for_programs():
