@@ -47,9 +47,7 @@ class Engine:
         self._inbox: SimpleQueue[Order | None] = SimpleQueue()
         self._mailboxes: dict[Order, _Mailbox] = {}
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._ended = threading.Event()
         self._open = False
-        self._closers: list[Callable[[], None]] = []
 
     @property
     def live(self) -> int:
@@ -63,14 +61,10 @@ class Engine:
 
     async def aclose(self) -> None:
         """End the thread after its present step; whoever still waits gets an EngineError. May be called twice."""
-        if not self._thread.is_alive():
-            return
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        self._open = False
-        self._closers.append(lambda: _call(loop, ended.set))
-        self._inbox.put(None)
-        await ended.wait()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._open = False
+            self._inbox.put(None)
+            await asyncio.to_thread(self._thread.join)
 
     async def generate(self, request: Request, charge: Charge) -> AsyncGenerator[tuple[int, Completion]]:
         """Yield (index, completion) for every seed, as they end. Closing the iterator drops the rows left.
@@ -130,8 +124,6 @@ class Engine:
         while self._work():
             pass
         self._fail(EngineError("the engine is closed"))
-        for closed in self._closers:
-            closed()
 
     def _work(self) -> bool:
         """Take new orders and make one step; return False at the end."""
