@@ -147,9 +147,9 @@ class Ledger:
                 return self._take(1, short, price(short)) if short >= max(1, least()) else None
             await self._change()
 
-    def hand_on(self) -> None:
-        """Give the sample of a path that ends here, unfinished, to a path yet to come."""
-        self._book(samples=-1)
+    def hand_on(self, samples: int = 1) -> None:
+        """Give the samples of paths that end here, unfinished, to paths yet to come."""
+        self._book(samples=-samples)
         self._wake()
 
     def charge(self, hold: Hold, *, tokens: int = 0, scorer_tokens: int = 0, compute: int = 0) -> None:

@@ -172,6 +172,9 @@ class Search:
                         self.stopped = self.stopped or ("budget" if self.ledger.samples_left >= 1 else None)
                         break
                     holds.append(hold)
+                    if not self._in_time():  # the reservation has waited too long
+                        self.ledger.hand_on(hold.count)
+                        break
                     first = self._drawn[parent.path]
                     self._drawn[parent.path] += hold.count
                     k -= hold.count
@@ -263,8 +266,7 @@ class Search:
         return max(1, min((s.tokens for s in self._solutions.values()), default=1) - parent.tokens)
 
     def _lose(self, samples: int, reason: str) -> None:
-        for _ in range(samples):
-            self.ledger.hand_on()
+        self.ledger.hand_on(samples)
         self.lost += samples
         self._observe(Lost(samples, reason))
 

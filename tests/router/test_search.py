@@ -170,6 +170,22 @@ def test_a_path_without_room_or_time_has_no_children():
     assert bench.generator.drawn == 0
 
 
+def test_what_waited_for_its_reservation_until_the_deadline_is_not_drawn():
+    bench = Bench(
+        FakeGenerator(lambda _t, _s: "a " * 50, seconds=1.0), budget=Budget(samples=8, tokens=60), deadline=9.0
+    )
+    bench.longest = 51
+
+    async def main() -> Search:
+        search = bench.open()
+        await search.rollout([ROOT], 4)
+        return search
+
+    search = run(main())
+    assert (search.stopped, bench.generator.drawn, bench.ledger.spent.samples) == ("deadline", 1, 1)
+    assert bench.ledger.held == 0
+
+
 def test_what_the_deadline_cuts_is_a_solution_and_the_search_says_why_it_ended():
     bench = Bench(FakeGenerator(lambda _t, _s: "a b c d", seconds=1.0), deadline=2.0)
 
