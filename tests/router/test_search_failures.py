@@ -46,6 +46,26 @@ def test_lost_samples_are_told_and_their_paths_handed_on():
     assert bench.of(Lost) == [Lost(1, "the backend returned fewer samples than asked")]
 
 
+def test_a_call_that_fails_behind_its_last_sample_has_lost_nothing():
+    class Abrupt(FakeGenerator):
+        async def sample(
+            self, draw: Draw, tally: Tally, on_text: Callable[[str], None] | None = None
+        ) -> AsyncIterator[tuple[int, Sample]]:
+            async for each in FakeGenerator.sample(self, draw, tally, on_text):
+                yield each
+            raise GeneratorError("connection reset")
+
+    bench = Bench(Abrupt(write), budget=Budget(samples=2))
+
+    async def main() -> Search:
+        search = bench.open()
+        await search.rollout([ROOT], 2)
+        return search
+
+    search = run(main())
+    assert (search.lost, len(search.solutions), bench.of(Lost)) == (0, 2, [])
+
+
 def test_a_failing_call_costs_its_samples_and_leaves_the_parent():
     bench = Bench(FakeGenerator(write), good(), Budget(samples=4))
 
@@ -246,8 +266,3 @@ def test_errors_that_are_no_generator_errors_are_not_swallowed():
 
     run(main())
     assert bench.ledger.held == 0
-
-
-def test_generator_errors_are_errors():
-    assert issubclass(GeneratorError, Exception)
-    assert issubclass(ScorerError, Exception)
