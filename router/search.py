@@ -266,7 +266,7 @@ class Search:
         return max(1, min((s.tokens for s in self._solutions.values()), default=1) - parent.tokens)
 
     def _lose(self, samples: int, reason: str) -> None:
-        if not samples:  # the call failed behind its last sample
+        if samples < 1:  # the call failed behind its last sample
             return
         self.ledger.hand_on(samples)
         self.lost += samples
