@@ -15,11 +15,12 @@ from .events import Answered, Observer, Planned, Probed, ignore
 from .plan import Plan, Policy, Room
 from .ports import Generator, GeneratorError, Measure, Scorer
 from .search import Search
+from .strategies.greedy import Greedy
 from .types import Difficulty, Problem, Verdict
 
 
 class NoAnswer(Exception):
-    """Nothing at all to answer with. `reason` is "budget", "deadline" or "generator"."""
+    """Nothing at all to answer with. `reason` is "deadline" or "generator": every budget pays for one token."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -124,7 +125,17 @@ async def _think(
         search.live = live and plan.n == 1 and not before
         await plan.strategy(search)
         if len(search.solutions) == before:
-            return
+            break
+    if search.stopped == "budget" and not (search.solutions or search.unfinished):
+        await _answer_unjudged(search, course, observe, live=live)
+
+
+async def _answer_unjudged(search: Search, course: _Course, observe: Observer, *, live: bool) -> None:
+    """Draw one sample where the budget pays for nothing that is also judged."""
+    course.plan = Plan(Greedy(), Aggregate.MAJORITY, reason="too little for judging")
+    observe(Planned(Greedy.name, 1, Aggregate.MAJORITY, course.plan.reason))
+    search.live = live
+    await Greedy()(search)
 
 
 def _concluded(
@@ -156,7 +167,7 @@ def _nothing(search: Search) -> NoAnswer:
         return NoAnswer("deadline", "the deadline passed before a single token had arrived")
     if search.lost:
         return NoAnswer("generator", "every sample was lost: the generator does not answer")
-    return NoAnswer("budget", "the budget does not pay for a single token")
+    return NoAnswer("generator", "the generator returned no token at all")
 
 
 async def _measured(generator: Generator, problem: Problem, hard: float | None) -> Measure:

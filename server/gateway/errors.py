@@ -113,8 +113,6 @@ def of(failure: Exception, request_id: str) -> ApiError:
 
 
 def _no_answer(failure: NoAnswer) -> ApiError:
-    if failure.reason == "budget":
-        return invalid(f"The budget is too small: {failure}.", BUDGET_HEADER, "budget_too_small")
     if failure.reason == "generator":
         return _no_generator()
     return ApiError(

@@ -61,9 +61,25 @@ def test_a_dead_generator_is_not_asked_again_and_again(name: str):
     assert len(thinking.generator.draws) <= 2
 
 
-def test_a_budget_that_pays_for_no_token_is_to_blame():
-    failure = Thinking(FakeGenerator(saying("1")), valued(0.5), FixedPolicy("best_of_n", 1), Budget(tokens=3)).failure()
-    assert failure.reason == "budget"
+@pytest.mark.parametrize("name", ["best_of_n", "beam_search", "dvts"])
+def test_a_budget_that_pays_for_no_judgement_buys_a_sample_that_is_not_judged(name: str):
+    thinking = Thinking(FakeGenerator(saying("1")), valued(0.5), FixedPolicy(name, 1), Budget(tokens=3))
+    result = thinking.result()
+    assert result.spent.scorer_tokens == 0
+    assert 0 < result.spent.compute <= 3
+    assert (result.plan.name, result.stopped) == ("greedy", "budget")
+
+
+def test_a_generator_that_says_nothing_at_all_is_to_blame():
+    class Silent(FakeGenerator):
+        async def sample(
+            self, draw: Draw, tally: Tally, on_text: Callable[[str], None] | None = None
+        ) -> AsyncIterator[tuple[int, Sample]]:
+            for j in range(draw.count):
+                yield j, Sample("", 0, Finish.EOS)
+
+    failure = Thinking(Silent(saying("1")), budget=Budget(samples=2)).failure()
+    assert (failure.reason, str(failure)) == ("generator", "the generator returned no token at all")
 
 
 def test_a_deadline_before_the_first_token_is_to_blame():

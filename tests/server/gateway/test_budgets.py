@@ -10,7 +10,7 @@ from server.gateway.deps import Limits
 from server.gateway.errors import ApiError
 from server.gateway.schemas import ChatRequest, Reasoning
 
-from .serving import LIMITS, ask, deps, error_of, question
+from .serving import LIMITS, ask, deps, question
 
 
 def granted(header: str | None = None, limits: Limits = LIMITS, **fields: Any) -> Grant:
@@ -169,11 +169,12 @@ async def test_several_header_lines_are_one_dictionary() -> None:
     assert body["compute"]["plan"]["strategy"] == "majority_voting"
 
 
-async def test_a_budget_too_small_for_any_answer_names_the_header() -> None:
-    response = await ask(deps(), headers={"X-Compute-Budget": "tokens=1"})
-    assert response.status_code == 400
-    assert error_of(response)["param"] == "X-Compute-Budget"
-    assert error_of(response)["code"] == "budget_too_small"
+@pytest.mark.parametrize("budget", ["tokens=1", "tokens=1, strategy=dvts", "tokens=1, strategy=best_of_n"])
+async def test_the_smallest_budget_buys_one_token(budget: str) -> None:
+    body = (await ask(deps(), headers={"X-Compute-Budget": budget})).json()
+    assert body["usage"]["completion_tokens"] == 1
+    assert body["choices"][0]["finish_reason"] == "length"
+    assert (body["compute"]["compute_tokens"], body["compute"]["stopped"]) == (1, "budget")
 
 
 @pytest.mark.parametrize("budget", ["samples=3", "tokens=300", "tokens=77, samples=9", "max, tokens=1000"])
