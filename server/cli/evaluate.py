@@ -51,7 +51,7 @@ def evaluate(order: Order) -> int:
         items = _items(order)
         with _progress(errors) as progress:
             results = asyncio.run(_run(order, arms, items, progress))
-    except ValueError as fault:
+    except (ValueError, OSError) as fault:
         errors.print(str(fault), markup=False)
         return 2
     Console(width=max(Console().width, _WIDTH)).print(table(results))

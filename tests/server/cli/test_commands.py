@@ -191,7 +191,9 @@ def test_records_of_another_evaluation_are_not_mixed_in(tmp_path: Path):
     assert "another evaluation" in other.stderr
 
 
-@pytest.mark.parametrize("option", [["--arms", "luck@3"], ["--arms", "dvts"], ["--split", "exam"]])
+@pytest.mark.parametrize(
+    "option", [["--arms", "luck@3"], ["--arms", "dvts"], ["--split", "exam"], ["--json", "no/such/folder/r.json"]]
+)
 def test_an_evaluation_that_makes_no_sense_is_refused(option: list[str]):
     done = cogitate("eval", "--problems", "5", *option)
     assert done.returncode == 2
