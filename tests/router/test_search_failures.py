@@ -112,6 +112,21 @@ def test_rewards_that_make_no_sense_end_the_judging_and_not_the_search(rewards: 
     assert search.degraded[0].startswith("scorer: ")
 
 
+def test_rewards_may_be_certain():
+    class Certain(FakeScorer):
+        async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+            return Scores(((0.0,), (1.0,)), 1)
+
+    bench = Bench(FakeGenerator(write), Certain(lambda _t: 0.0))
+
+    async def main() -> Search:
+        search = bench.open()
+        assert [c.value for c in await search.rollout([ROOT], 2, judge=True)] == [0.0, 1.0]
+        return search
+
+    assert run(main()).degraded == ()
+
+
 def test_branches_that_are_judged_at_the_same_time_degrade_once():
     class Slow(FakeScorer):
         async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
