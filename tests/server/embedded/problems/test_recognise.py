@@ -209,6 +209,6 @@ def test_case_spaces_and_the_end_mark_do_not_matter(kind: Kind):
     ],
 )
 def test_hostile_text_is_refused_at_once(text: str):
-    start = time.perf_counter()
+    start = time.process_time()
     assert not is_known(text)
-    assert time.perf_counter() - start < 0.2
+    assert time.process_time() - start < 0.2
