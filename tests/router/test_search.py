@@ -20,6 +20,7 @@ def test_children_are_one_step_longer_and_judged_and_in_order():
         search = bench.open()
         first = await search.extend([ROOT], 2)
         second = await search.extend(first, 2)
+        assert search.unfinished == second  # and no longer their parents
         return first, second
 
     first, second = run(main())
@@ -168,6 +169,18 @@ def test_a_path_without_room_or_time_has_no_children():
 
     assert run(main()).stopped == "deadline"
     assert bench.generator.drawn == 0
+
+
+def test_the_clock_of_a_search_starts_with_it():
+    bench = Bench(FakeGenerator(write, seconds=1.0), deadline=20.0)
+
+    async def main() -> tuple[float, float | None]:
+        await asyncio.sleep(10)
+        search = bench.open()
+        await search.rollout([ROOT], 1)
+        return search.seconds_spent, search.seconds_left
+
+    assert run(main()) == (1.0, 9.0)
 
 
 def test_what_waited_for_its_reservation_until_the_deadline_is_not_drawn():
