@@ -1,14 +1,24 @@
 """Reading a request's body, and no more of it than allowed."""
 
+import asyncio
+
 from starlette.datastructures import Headers
 from starlette.types import Receive
 
 from .disconnect import ClientGone
-from .errors import too_large
+from .errors import too_large, too_slow
 
 
-async def read(headers: Headers, receive: Receive, limit: int) -> bytes:
-    """Return the whole body. Raises ApiError (413) as soon as it passes `limit` bytes, and ClientGone."""
+async def read(headers: Headers, receive: Receive, limit: int, seconds: float) -> bytes:
+    """Return the whole body. Raises ApiError past `limit` bytes (413) or `seconds` (408), and ClientGone."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await _whole(headers, receive, limit)
+    except TimeoutError:
+        raise too_slow() from None
+
+
+async def _whole(headers: Headers, receive: Receive, limit: int) -> bytes:
     announced = headers.get("content-length", "0")
     if announced.isdecimal() and int(announced[:18]) > limit:
         raise too_large(limit)

@@ -49,7 +49,8 @@ class Chat:
     async def _serve(self, headers: Headers, receive: Receive, send: Send, exchange: Exchange) -> None:
         if self._deps.readiness.state is State.STARTING:
             raise errors.overloaded("The models are not loaded yet.", "starting")
-        data = await body.read(headers, receive, self._deps.limits.max_body_bytes)
+        limits = self._deps.limits
+        data = await body.read(headers, receive, limits.max_body_bytes, limits.max_deadline)
         order = orders.read(data, headers, self._deps)
         exchange.grant = order.grant
         exchange.stream = bool(order.request.stream)

@@ -3,6 +3,7 @@
 ApiError          what the client is told
   400 invalid_request_error   the request cannot be served as it is
   404 invalid_request_error   no such model, no such route
+  408 invalid_request_error   the body did not come
   413 invalid_request_error   the body is too large
   502 server_error            the model did not answer
   503 overloaded_error        not now
@@ -72,6 +73,12 @@ def model_not_found(model: str, served: str) -> ApiError:
     """Return a 404 for an unknown model."""
     text = f"The model '{model[:80]}' does not exist; this server has '{served}'."
     return ApiError(404, text, code="model_not_found", param="model")
+
+
+def too_slow() -> ApiError:
+    """Return a 408 that ends the connection, for the rest of the body may still come."""
+    text = "The request body did not arrive in time."
+    return ApiError(408, text, code="request_timeout", headers={"connection": "close"})
 
 
 def too_large(limit: int) -> ApiError:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from server.gateway import create_app, streaming
 from server.gateway.disconnect import ClientGone, unless_gone
 from server.report import Outcome
 
-from .serving import Watch, deps, question, script, serving
+from .serving import LIMITS, Watch, deps, question, script, serving
 
 
 @dataclass
@@ -78,6 +78,18 @@ async def test_a_client_that_leaves_while_it_sends_is_no_fault() -> None:
         writer.close()
         await asyncio.wait_for(watch.heard.wait(), 5)
     assert [report.outcome for report in watch.reports] == [Outcome.CANCELLED]
+
+
+async def test_a_client_that_stops_sending_is_not_waited_for() -> None:
+    watch = Reported()
+    async with serving(create_app(deps(watch=watch, limits=replace(LIMITS, max_deadline=0.02)))) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(stream=False)[:-5])
+        reply = await asyncio.wait_for(reader.read(), 5)  # to its end: the connection is closed
+        writer.close()
+    assert reply.startswith(b"HTTP/1.1 408 ")
+    assert b'"code":"request_timeout"' in reply
+    assert [report.outcome for report in watch.reports] == [Outcome.INVALID]
 
 
 async def test_a_client_that_does_not_read_counts_as_gone(monkeypatch: pytest.MonkeyPatch) -> None:
