@@ -220,8 +220,7 @@ class Search:
         except GeneratorError as failure:
             self._lose(draw.count - len(children), str(failure))
         else:
-            if len(children) < draw.count:
-                self._lose(draw.count - len(children), "the backend returned fewer samples than asked")
+            self._lose(draw.count - len(children), "the backend returned fewer samples than asked")
         finally:
             try:
                 close = getattr(samples, "aclose", None)
@@ -266,7 +265,7 @@ class Search:
         return max(1, min((s.tokens for s in self._solutions.values()), default=1) - parent.tokens)
 
     def _lose(self, samples: int, reason: str) -> None:
-        if samples < 1:  # the call failed behind its last sample
+        if samples < 1:  # all came, even if the call failed behind the last of them
             return
         self.ledger.hand_on(samples)
         self.lost += samples
