@@ -177,6 +177,17 @@ async def test_progress_leaves_as_soon_as_there_has_been_a_sample() -> None:
     assert [report.outcome for report in watch.reports] == [Outcome.ANSWERED]
 
 
+@pytest.mark.parametrize("budget", ["minimal", "medium"])
+async def test_the_first_piece_of_a_streamed_answer_is_timed(budget: str) -> None:
+    watch = Watch()
+    await stream(deps(watch=watch), budget)
+    await ask(deps(watch=watch), {"X-Compute-Budget": budget})
+    streamed, plain = watch.reports
+    assert streamed.first_token is not None
+    assert 0 < streamed.first_token <= streamed.seconds
+    assert plain.first_token is None
+
+
 async def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming, "SILENCE", 0.01)
     events = await stream(deps(FakeGenerator(script, seconds=0.003)), budget="low")
