@@ -5,7 +5,7 @@ An anytime algorithm: budget, deadline or failures end the search, and what has 
 
 import asyncio
 from dataclasses import dataclass
-from math import inf
+from math import ceil, inf
 
 from .aggregation import Aggregate, aggregate
 from .budget import Budget, Ledger, Spent
@@ -122,7 +122,7 @@ async def _think(
             return
         course.plan = plan
         search.reduce_by(plan.reduce)
-        search.live = live and plan.n == 1 and not before
+        search.live = live and plan.n == 1 and not (before or plan.provisional)
         await plan.strategy(search)
         if len(search.solutions) == before:
             break
@@ -189,13 +189,16 @@ def _deadlines(start: float, seconds: float | None) -> tuple[float | None, float
 
 def _room(search: Search) -> Room:
     ledger, solutions = search.ledger, len(search.solutions)
+    length = ceil(ledger.spent.tokens / solutions) if solutions else None
     return Room(
         samples=_whole(ledger.samples_left),
         tokens=_whole(ledger.compute_left),
         seconds=search.seconds_left,
         verified=search.verified,
         solutions=solutions,
-        typical=ledger.spent.compute / solutions if solutions else None,
+        typical=None if length is None else search.price(length),
+        plain=length,
+        worst=search.price(search.longest),
         elapsed=search.seconds_spent,
     )
 

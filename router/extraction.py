@@ -6,6 +6,7 @@ be compared. Text that concludes nothing has no answer, and that is not an error
 """
 
 import re
+from functools import lru_cache
 
 from .types import Candidate, Finish
 
@@ -88,6 +89,7 @@ def stated(candidate: Candidate) -> str | None:
     return extract(candidate.text, cut=candidate.finish is not Finish.EOS)
 
 
+@lru_cache(512)  # a solution is asked when it arrives, when the probe is graded, and when the vote is taken
 def extract(text: str, *, cut: bool = False) -> str | None:
     """Return the final answer of a solution in a comparable form, or None when it states none.
 
@@ -129,7 +131,7 @@ def _unwrap(text: str) -> str:
             inner = text[len(opening) : -len(closing)]
             if inner and text == opening + inner + closing and opening not in inner:
                 text = inner
-        text = text.rstrip(".;,!* ")
+        text = text.rstrip(".;,!* 。")
     return text.removeprefix("**")
 
 

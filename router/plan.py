@@ -29,7 +29,8 @@ class Plan:
     """What to do for one question.
 
     Without a strategy there is nothing more to do, and `stopped` says why: "complete" (what was planned has run),
-    "agreed" (more would not change the answer), "budget" or "deadline".
+    "agreed" (more would not change the answer), "budget" or "deadline". A `provisional` plan has another after it:
+    its text is not the answer yet.
     """
 
     strategy: Strategy | None
@@ -37,6 +38,7 @@ class Plan:
     reduce: Reduce = Reduce.PRODUCT
     reason: str = ""
     stopped: str = "complete"
+    provisional: bool = False
 
     @property
     def name(self) -> str | None:
@@ -53,8 +55,9 @@ class Plan:
 class Room:
     """What a policy may plan with: samples, compute and seconds left (None is no bound).
 
-    `verified` says whether there is a scorer. `solutions` have finished in the `elapsed` seconds so far, and one
-    took `typical` compute on average, judging included (None before the first).
+    `verified` says whether there is a scorer. `solutions` have finished in the `elapsed` seconds so far; one as long
+    as they are costs `typical` compute with its judgement and `plain` without (None before the first), and one as
+    long as may be costs `worst` with its judgement.
     """
 
     samples: int | None
@@ -63,7 +66,17 @@ class Room:
     verified: bool
     solutions: int = 0
     typical: float | None = None
+    plain: float | None = None
+    worst: int = 0
     elapsed: float = 0.0
+
+    def short(self, seconds: float, samples: int) -> bool:
+        """Tell whether less is left than `seconds`, or than `samples` judged samples may take at worst.
+
+        Then one whole answer should come first: many at once could all end unfinished.
+        """
+        hurried = self.seconds is not None and self.seconds < seconds
+        return hurried or (self.tokens is not None and self.tokens < samples * self.worst)
 
     @property
     def shortage(self) -> str:
@@ -74,15 +87,16 @@ class Room:
             return "budget"
         return "complete" if self.affordable(1) else "deadline"
 
-    def affordable(self, most: int) -> int:
+    def affordable(self, most: int, *, judged: bool = True) -> int:
         """Return how many more samples to start: at most `most`, and at least 1 as long as there is no solution.
 
         No more than the samples left, than the tokens left pay for at the typical price, and than fit into half
         of the time left at the pace so far, as if many at once were no faster than one after the other.
         """
         bounds = [most] if self.samples is None else [most, self.samples]
-        if self.tokens is not None and self.typical:
-            bounds.append(int(self.tokens / self.typical))
+        price = self.typical if judged else self.plain
+        if self.tokens is not None and price:
+            bounds.append(int(self.tokens / price))
         if self.seconds is not None and self.elapsed > 0 and self.solutions:
             bounds.append(int(self.solutions * self.seconds / self.elapsed / 2))
         return max(0 if self.solutions else 1, min(bounds))

@@ -42,13 +42,14 @@ class Search:
     ) -> None:
         self.problem = problem
         self.ledger = ledger
+        self.longest = longest
+        """The most tokens one answer may have."""
         self.stopped: str | None = None
         """Why the search had to stop early: "budget" or "deadline"."""
         self.lost = 0
         self.live = False
         """Report the text of a sample that is drawn alone as it comes."""
         self._generator = generator
-        self._longest = longest
         self._deadline = deadline
         self._start = asyncio.get_running_loop().time()
         self._seed = seed
@@ -88,6 +89,10 @@ class Search:
     def degraded(self) -> tuple[str, ...]:
         """What the search had to go on without, and why."""
         return self._judging.degraded
+
+    def price(self, tokens: int) -> int:
+        """Return what a whole answer of so many tokens takes at most, its judgement included."""
+        return tokens + self._judging.price(tokens)
 
     def reduce_by(self, how: Reduce) -> None:
         """Let step rewards become values in this way from now on."""
@@ -154,7 +159,7 @@ class Search:
 
     async def _children(self, parent: Candidate, k: int, mode: "_Mode") -> list[Candidate]:
         """Draw up to `k` children, as many at a time as the budget lets start."""
-        room = self._longest - parent.tokens
+        room = self.longest - parent.tokens
         if room < 1 or not self._in_time():
             return []
         if self._open.pop(parent.path, None):
@@ -233,9 +238,9 @@ class Search:
 
     def _child(self, draw: Draw, index: int, sample: Sample) -> Candidate:
         child = draw.prefix.extended(index, sample)
-        if child.tokens >= self._longest and not child.finished:
+        if child.tokens >= self.longest and not child.finished:
             child = replace(child, finish=Finish.LENGTH)  # a step that ends where the answer must end, too
-        elif child.tokens < self._longest and child.finish is Finish.LENGTH:
+        elif child.tokens < self.longest and child.finish is Finish.LENGTH:
             self._cut(draw, sample)
         self._record(child)
         answer = stated(child) if child.finished else None

@@ -1,6 +1,6 @@
 """The strategy somebody asked for, with as many paths as the budget has."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..plan import Plan, Room
 from ..types import Difficulty
@@ -8,31 +8,35 @@ from .names import STRATEGIES, plan_for
 
 _UNBOUNDED = 256
 _STEPWISE = ("beam_search", "dvts")
-_TIGHT = 10.0
-_FIRST_WAVE = 4
+_HURRY = 10.0
+_FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
 class FixedPolicy:
     """Always the strategy `name`; `n` None means as many paths as fit.
 
-    With less than ten seconds to go, independent samples come in waves: the first shows how many more fit.
+    With less than ten seconds to go, or tokens for less than four of the longest samples, one whole answer comes
+    first: it shows what a solution takes, and it is there when nothing else ends in time. Trees are then sized to
+    what is left, and independent samples come in waves.
     """
 
     name: str
     n: int | None = None
 
     def probe(self, room: Room) -> int:
-        """Two samples teach what a solution costs, where a tree must be sized to a number of tokens."""
-        sized = self.n is None and room.tokens is not None and (room.samples is None or room.samples >= 8)
-        return 2 if sized and self.name in _STEPWISE else 0
+        """No probe: there is nothing to choose."""
+        return 0
 
     def plan(self, difficulty: Difficulty | None, room: Room) -> Plan:
         """Return the one plan, or its next wave."""
-        waves = room.seconds is not None and room.seconds < _TIGHT and self.name not in (*_STEPWISE, "greedy")
-        probed = 0 if difficulty is None else difficulty.samples
-        wanted = (self.n or _UNBOUNDED) - (room.solutions if waves else 0)
-        n = room.affordable(wanted if room.solutions or not waves else min(wanted, _FIRST_WAVE))
-        if n < 1 or (room.solutions > probed and not waves):
-            return Plan(None, STRATEGIES[self.name].aggregate, reason="the strategy asked for has run")
+        entry, short = STRATEGIES[self.name], room.short(_HURRY, _FEW)
+        wanted = (self.n or _UNBOUNDED) - room.solutions
+        if short and not room.solutions and wanted > 1 and self.name != "greedy" and room.samples != 1:
+            return replace(plan_for("greedy", 1, reason="one whole answer first"), provisional=True)
+        n = min(wanted, room.affordable(_UNBOUNDED, judged=entry.verified))
+        has_run = room.solutions > (1 if short else 0)
+        if n < 1 or (has_run and (self.name in _STEPWISE or not short)):
+            stopped = "complete" if has_run and wanted < 1 else room.shortage
+            return Plan(None, entry.aggregate, reason="the strategy asked for has run", stopped=stopped)
         return plan_for(self.name, n, reason="asked for by the client")

@@ -1,6 +1,7 @@
 """The commands and their options. What they do is in the files beside; they are imported when they are called."""
 
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(metadata.version("cogitate"))
+        raise typer.Exit
+
+
+@app.callback()
+def cogitate(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take what stands before a command."""
+
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")]
 Port = Annotated[

@@ -13,7 +13,7 @@ from router.events import Text as Piece
 from router.policy.default import DefaultPolicy
 from router.policy.fixed import FixedPolicy
 from router.ports import ProblemTooLong
-from router.types import Message, Problem
+from router.types import Finish, Message, Problem
 from server.embedded import Embedded, load
 from server.gateway.budgets import Grant, read
 from server.gateway.errors import ApiError
@@ -71,6 +71,9 @@ async def _ask(embedded: Embedded, problem: Problem, terms: Grant, seed: int) ->
         screen.out(done.verdict.answer or done.verdict.chosen.text.strip(), highlight=False)
         if notice:
             Console(stderr=True).print(notice, markup=False)
+    if done.verdict.answer is None and done.verdict.chosen.finish is not Finish.EOS:
+        Console(stderr=True).print(f"The text is cut: the {done.stopped} came before an answer.", markup=False)
+        return _NO_ANSWER
     return _ANSWERED
 
 

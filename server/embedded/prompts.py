@@ -16,7 +16,10 @@ _SHORT = 20_000
 
 
 class Prompts:
-    """Encodes problems. A tolerant variant of a known question is put into the words the model was trained on."""
+    """Encodes problems: the last question alone, since the models were trained on single questions.
+
+    A tolerant variant of a known question is put into the words the models were trained on.
+    """
 
     def __init__(self, tokenizer: Tokenizer, canonical: Callable[[str], str]) -> None:
         self._tokenizer, self._canonical = tokenizer, canonical
@@ -31,8 +34,9 @@ class Prompts:
         return await asyncio.to_thread(self._encode_messages, problem.messages)
 
     def _encode_messages(self, messages: tuple[Message, ...]) -> tuple[int, ...]:
-        last = max((i for i, message in enumerate(messages) if message.role == "user"), default=None)
-        if last is not None and len(messages[last].content) <= LONGEST_QUESTION:
-            question = replace(messages[last], content=self._canonical(messages[last].content))
-            messages = (*messages[:last], question, *messages[last + 1 :])
-        return self._tokenizer.prompt(messages)
+        question = next((m for m in reversed(messages) if m.role == "user"), None)
+        if question is None:
+            return self._tokenizer.prompt(messages)
+        if len(question.content) <= LONGEST_QUESTION:
+            question = replace(question, content=self._canonical(question.content))
+        return self._tokenizer.prompt((question,))

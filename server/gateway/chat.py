@@ -61,7 +61,9 @@ class Chat:
     async def _plain(self, order: Order, send: Send, exchange: Exchange) -> None:
         narrator = Narrator()
         found = await self._think(order, exchange, narrator.observe, live=False)
-        account = (narrator.text or replies.PLAIN) if order.request.show_reasoning else None
+        account = (
+            replies.account(narrator.text, self._deps.notice(order.problem)) if order.request.show_reasoning else None
+        )
         envelope = replies.envelope(order.model, self._deps.version)
         chosen = replies.returned(found, order.request.choices)
         content = replies.completion(envelope, chosen, account, found, self._compute(order, exchange, found))
@@ -69,7 +71,7 @@ class Chat:
 
     async def _stream(self, order: Order, send: Send, exchange: Exchange) -> None:
         envelope = replies.envelope(order.model, self._deps.version)
-        await Stream(order, envelope, exchange, send).run(
+        await Stream(order, envelope, exchange, send, self._deps.notice(order.problem)).run(
             think=lambda observe: self._think(order, exchange, observe, live=True),
             account=lambda found: self._compute(order, exchange, found),
         )

@@ -37,6 +37,11 @@ class Envelope:
         }
 
 
+def account(narrated: str, notice: str | None) -> str:
+    """Return what a client reads as reasoning: what the model does not know, then how the search went."""
+    return (f"{notice}\n" if notice else "") + (narrated or PLAIN)
+
+
 def envelope(model: str, version: str) -> Envelope:
     """Return a new envelope, dated now."""
     return Envelope(f"chatcmpl-{uuid4().hex}", int(time.time()), model, f"cogitate-{version}")

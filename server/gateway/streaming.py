@@ -46,7 +46,9 @@ class Broken(Exception):
 class Stream:
     """One streamed reply. It begins when the model has shown that it answers: what fails before is a plain error."""
 
-    def __init__(self, order: Order, envelope: Envelope, exchange: Exchange, send: Send) -> None:
+    def __init__(
+        self, order: Order, envelope: Envelope, exchange: Exchange, send: Send, notice: str | None = None
+    ) -> None:
         self._order = order
         self._envelope = envelope
         self._exchange = exchange
@@ -57,6 +59,8 @@ class Stream:
         """The model has shown that it answers."""
         self._held = list[bytes]()
         """What waits for the stream to begin."""
+        if notice and order.request.show_reasoning:
+            self._held.append(self._chunk(0, replies.reasoning(f"{notice}\n")))
         self._written = ""
         """What has been sent of the first answer while it was being written."""
 

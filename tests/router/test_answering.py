@@ -171,8 +171,8 @@ def test_another_equivalence_groups_the_answers():
     assert key("rot") != key("red")
 
 
-def test_where_the_probe_takes_all_the_budget_its_samples_answer():
+def test_where_tokens_are_few_one_sample_comes_after_the_other():
     thinking = Thinking(FakeGenerator(saying("1", "2")), None, DefaultPolicy(), Budget(tokens=6))
     result = thinking.result()
     assert (result.solutions, result.spent.tokens, result.stopped) == (2, 6, "budget")
-    assert result.plan.strategy is None
+    assert result.difficulty is None

@@ -72,6 +72,17 @@ def test_settings_that_make_no_sense_are_told_and_exit_with_2(command: list[str]
     assert "Traceback" not in done.stderr
 
 
+def test_a_text_that_time_cut_is_no_answer():
+    done = cogitate("ask", "Compute 360 / 10 + (270 * 72 + (900 + 185 * 44)).", "--budget", "tokens=5")
+    assert done.returncode == 1
+    assert "cut" in done.stderr
+
+
+def test_the_version_is_told():
+    done = cogitate("--version")
+    assert (done.returncode, done.stdout.count(".")) == (0, 2)
+
+
 def test_an_empty_question_is_refused():
     done = cogitate("ask", "   ")
     assert (done.returncode, done.stdout) == (2, "")

@@ -134,8 +134,12 @@ async def test_what_fails_within_the_stream_ends_it_with_an_error() -> None:
 
 
 async def test_a_fault_of_ours_within_the_stream_is_told_there_without_details() -> None:
-    def notice(_problem: Problem) -> str:
-        raise RuntimeError("a secret of the house")
+    asked = list[Problem]()
+
+    def notice(problem: Problem) -> None:
+        asked.append(problem)
+        if len(asked) > 1:  # the first time is before the stream begins
+            raise RuntimeError("a secret of the house")
 
     watch = Watch()
     events = await stream(replace(deps(watch=watch), notice=notice))
@@ -200,3 +204,14 @@ async def test_silence_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) 
 def test_an_answer_in_pieces_is_the_answer(text: str) -> None:
     pieces = streaming._PIECE.findall(text)
     assert "".join(pieces) == text
+
+
+async def test_what_the_model_does_not_know_is_the_first_thing_a_client_reads() -> None:
+    limited = replace(deps(), notice=lambda _problem: "I only know sums.")
+    events = await stream(limited)
+    assert written(events, "reasoning_content").startswith("I only know sums.\n")
+    silent = await stream(limited, reasoning={"exclude": True})
+    assert not written(silent, "reasoning_content")
+    plain = (await ask(limited)).json()
+    assert plain["choices"][0]["message"]["reasoning_content"].startswith("I only know sums.\n")
+    assert plain["compute"]["notice"] == "I only know sums."
