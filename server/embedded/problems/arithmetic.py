@@ -1,7 +1,7 @@
 """Arithmetic: `What is (3 + 4) * 5?`. Each step works out one operation and writes down what remains."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from .expressions import (
@@ -29,21 +29,35 @@ class Limits:
     small_factor: int
     value: int
     product_weight: float = 2.4  # against 3 for a sum, 3 for a difference and 1 for a quotient
+    above: int = 0  # `can_make` asks for a larger number; of 60,000 drawn problems of a level, each has one
+
+    @property
+    def divisor(self) -> int:
+        """The largest divisor."""
+        return min(self.small_factor, _LARGEST_DIVISOR)
+
+    @property
+    def result(self) -> int:
+        """The largest result of a division."""
+        return max(3, self.operand // 6)
 
 
 LEVELS = {
     1: Limits((1, 2), operand=20, large_factor=9, small_factor=9, value=200),
-    2: Limits((2, 3), operand=99, large_factor=30, small_factor=9, value=900),
-    3: Limits((3, 4), operand=300, large_factor=99, small_factor=30, value=9_000),
-    4: Limits((4, 5), operand=999, large_factor=150, small_factor=60, value=99_999, product_weight=3.2),
-    5: Limits((5, 7), operand=999, large_factor=300, small_factor=99, value=999_999, product_weight=3.2),
+    2: Limits((2, 3), operand=99, large_factor=30, small_factor=9, value=900, above=1),
+    3: Limits((3, 4), operand=300, large_factor=99, small_factor=30, value=9_000, above=9),
+    4: Limits((4, 5), operand=999, large_factor=150, small_factor=60, value=99_999, product_weight=3.2, above=20),
+    5: Limits((5, 7), operand=999, large_factor=300, small_factor=99, value=999_999, product_weight=3.2, above=20),
 }
+SHORT = replace(LEVELS[3], operations=(1, 2), above=0)
+"""What the solutions of level 3 come to on their way (`..., so it becomes 47 + 85.`), asked as a question."""
 FRAMES = ("What is %s?", "Compute %s.", "Calculate %s.", "Evaluate %s.")
 
 _OPERATORS: tuple[Operator, ...] = ("+", "-", "*", "/")
 _PLUS_OR_MINUS: tuple[Operator, ...] = ("+", "-")
 _PLUS: tuple[Operator, ...] = ("+",)
 _PLUS_OR_TIMES: tuple[Operator, ...] = ("+", "*")
+_LARGEST_DIVISOR, _LARGEST_MULTIPLIER = 12, 12  # a quotient that is multiplied is small
 
 
 def make(rng: Random, level: int) -> Problem:
@@ -106,14 +120,14 @@ def _grow_product(rng: Random, count: int, limits: Limits) -> Expression:
 
 
 def _grow_quotient(rng: Random, count: int, limits: Limits) -> Expression:
-    divisor = rng.randint(2, min(limits.small_factor, 12))
-    result = rng.randint(2, max(3, limits.operand // 6))
+    divisor = rng.randint(2, limits.divisor)
+    result = rng.randint(2, limits.result)
     quotient = Operation("/", divisor * result, divisor)
     if count == 1:
         return quotient
     if rng.random() < 0.5:
         return Operation(rng.choice(_PLUS_OR_MINUS), _grow(rng, count - 2, limits), quotient)
-    operator = rng.choice(_PLUS_OR_TIMES if result <= 12 else _PLUS)
+    operator = rng.choice(_PLUS_OR_TIMES if result <= _LARGEST_MULTIPLIER else _PLUS)
     return Operation(operator, quotient, _grow(rng, count - 2, limits))
 
 
@@ -185,3 +199,52 @@ def expression_in(question: str) -> str | None:
     """Return the expression's text inside a question of this kind, in the family's words; else None."""
     match = _QUESTION.fullmatch(question)
     return match[1] if match else None
+
+
+def can_make(question: str) -> bool:
+    """Tell whether some level draws this question, given in the family's words, or comes to it on the way.
+
+    `1 + 1 + 1 + 1 + 1 + 1` does not count, though it is not impossible: long expressions have larger numbers.
+    """
+    try:
+        expression = parse(expression_in(question) or "")
+    except ValueError:
+        return False
+    return any(_can_draw(expression, limits) for limits in (*LEVELS.values(), SHORT))
+
+
+def _can_draw(expression: Expression, limits: Limits) -> bool:
+    parts, (fewest, most) = operations(expression), limits.operations
+    if not fewest <= len(parts) <= most or not isinstance(expression, Operation):
+        return False
+    numbers = [number for part in parts for number in (part.left, part.right) if isinstance(number, int)]
+    return max(numbers) > limits.above and _fits(expression, limits) and _can_grow(expression, limits)
+
+
+def _can_grow(expression: Expression, limits: Limits) -> bool:
+    """Tell whether `_grow` returns this expression for some random numbers."""
+    if isinstance(expression, int):
+        return 1 <= expression <= limits.operand
+    if expression.operator == "*":
+        return _can_grow_product(expression, limits)
+    if expression.operator == "/":
+        return _can_grow_quotient(expression, limits)
+    return _can_grow(expression.left, limits) and _can_grow(expression.right, limits)
+
+
+def _can_grow_product(product: Operation, limits: Limits) -> bool:
+    left, right = product.left, product.right
+    if isinstance(right, int) and 2 <= right <= limits.small_factor:
+        if isinstance(left, int):
+            return 2 <= left <= limits.large_factor
+        if _can_grow(left, limits) and 0 < (evaluate(left) or 0) <= limits.large_factor:
+            return True
+    quotient = isinstance(left, Operation) and left.operator == "/" and _can_grow_quotient(left, limits)
+    return quotient and (evaluate(left) or 0) <= _LARGEST_MULTIPLIER and _can_grow(right, limits)
+
+
+def _can_grow_quotient(quotient: Operation, limits: Limits) -> bool:
+    if isinstance(quotient.left, Operation) or isinstance(quotient.right, Operation):
+        return False
+    result = evaluate(quotient) or 0
+    return 2 <= quotient.right <= limits.divisor and 2 <= result <= limits.result

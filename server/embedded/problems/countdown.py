@@ -10,6 +10,7 @@ from .problem import Problem
 from .wording import Wording
 
 QUESTION = "Use %s to make %d."
+_LEAST_TARGET = 5
 _LARGEST_PART = 300  # of a canonical solution
 _LARGEST_SEARCHED = 10_000  # of the search for any solution
 
@@ -30,6 +31,7 @@ LEVELS = {
     4: Limits(4, 13, 60),
     5: Limits(4, 25, 100),  # half of the time with a fifth number
 }
+_ONE_MORE_AT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,11 @@ class _Tile:
 def make(rng: Random, level: int) -> Problem:
     """One countdown problem; it has at least the solution it comes with."""
     limits, one_more = LEVELS[level], rng.random() < 0.5
-    count = limits.count + (one_more and level == 5)
+    count = limits.count + (one_more and level == _ONE_MORE_AT)
     while True:
         numbers = [rng.randint(1, limits.number) for _ in range(count)]
         played = _play(rng, numbers)
-        if played and 5 <= played[0].value <= limits.target and played[0].value not in numbers:
+        if played and _LEAST_TARGET <= played[0].value <= limits.target and played[0].value not in numbers:
             break
     last, steps = played
     shown = numbers.copy()
@@ -85,15 +87,18 @@ def _moves(large: int, small: int) -> list[tuple[Operator, int]]:
 
 
 @lru_cache(maxsize=100_000)
-def reachable(numbers: tuple[int, ...], target: int) -> bool:
-    """Tell whether all these numbers (sorted), each used once, can still make the target."""
+def reachable(numbers: tuple[int, ...], target: int, largest: int = _LARGEST_SEARCHED) -> bool:
+    """Tell whether all these numbers (sorted), each used once, can still make the target.
+
+    No part of the solution is above `largest`.
+    """
     if len(numbers) == 1:
         return numbers[0] == target
     for i, small in enumerate(numbers):
         for j in range(i + 1, len(numbers)):
             rest = numbers[:i] + numbers[i + 1 : j] + numbers[j + 1 :]
             for _, value in _moves(numbers[j], small):
-                if value <= _LARGEST_SEARCHED and reachable(tuple(sorted((*rest, value))), target):
+                if value <= largest and reachable(tuple(sorted((*rest, value))), target, largest):
                     return True
     return False
 
@@ -108,6 +113,22 @@ def asked(question: str) -> tuple[list[int], int] | None:
     """Return the numbers and the target of a question of this kind, in the family's words; else None."""
     match = _ASKED.fullmatch(question)
     return (_numbers(match[1]), int(match[2])) if match else None
+
+
+def can_make(question: str) -> bool:
+    """Tell whether some level draws this question, given in the family's words: in range, and with a solution."""
+    found = asked(question)
+    if found is None or not any(_in_range(*found, level) for level in LEVELS):
+        return False
+    numbers, target = found
+    return reachable(tuple(sorted(numbers)), target, _LARGEST_PART)
+
+
+def _in_range(numbers: list[int], target: int, level: int) -> bool:
+    limits, more = LEVELS[level], len(numbers) - LEVELS[level].count
+    few_enough = more == 0 or (more == 1 and level == _ONE_MORE_AT)
+    small = min(numbers) >= 1 and max(numbers) <= limits.number
+    return few_enough and small and _LEAST_TARGET <= target <= limits.target and target not in numbers
 
 
 def _numbers(text: str) -> list[int]:

@@ -39,16 +39,26 @@ def _signed(constant: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the equations with parentheses (levels 3 to 5); `right_shift` None follows the left one."""
+    """The largest numbers; a constant without parentheses may be negative.
+
+    With x on both sides, `coefficient` bounds both coefficients where there are parentheses; else the right one and
+    how much larger the left one is. `right_shift` None follows the left shift.
+    """
 
     coefficient: int
-    shift: int
+    shift: int = 0
     constant: int = 0
     right_shift: int | None = None
 
+    def largest_right_shift(self, shift: int) -> int:
+        """Return the largest right shift beside this left one."""
+        return self.right_shift or shift + 9
+
 
 SOLUTIONS = {1: 20, 2: 20, 3: 60, 4: 150, 5: 900}
-LEVELS = {3: Limits(12, 20), 4: Limits(39, 60, 300), 5: Limits(99, 99, 900)}
+LEVELS = {3: Limits(12, 20), 4: Limits(39, 60, 300), 5: Limits(99, 99, 900)}  # those with parentheses
+X_ON_THE_LEFT = Limits(coefficient=9, constant=30)
+X_ON_BOTH_SIDES = Limits(coefficient=9, constant=60)
 
 
 def make(rng: Random, level: int) -> Problem:
@@ -64,24 +74,28 @@ def make(rng: Random, level: int) -> Problem:
 def one_step(rng: Random, level: int, x: int) -> Problem:
     """`x + 5 = 12` or `4x = 20`."""
     if rng.random() < 0.5:
-        constant = rng.randint(1, 30) * rng.choice([1, -1])
+        constant = _constant(rng, X_ON_THE_LEFT)
         inverse = f"{x + constant} {'-' if constant > 0 else '+'} {abs(constant)}"
         return _problem(level, Side(1, constant), Side(0, x + constant), [f"x = {inverse} = {x}."], x)
-    a = rng.randint(2, 9)
+    a = rng.randint(2, X_ON_THE_LEFT.coefficient)
     return _problem(level, Side(a, 0), Side(0, a * x), [f"x = {a * x} / {a} = {x}."], x)
 
 
 def two_steps(rng: Random, level: int, x: int) -> Problem:
     """`3x + 5 = 20`."""
-    left = Side(rng.randint(2, 9), rng.randint(1, 30) * rng.choice([1, -1]))
+    left = Side(rng.randint(2, X_ON_THE_LEFT.coefficient), _constant(rng, X_ON_THE_LEFT))
     return _isolate(level, left, _right(left, 0, x), x)
 
 
 def both_sides(rng: Random, level: int, x: int) -> Problem:
     """`5x - 7 = 2x + 20`."""
-    right = rng.randint(1, 9)
-    left = Side(right + rng.randint(1, 9), rng.randint(1, 60) * rng.choice([1, -1]))
+    right = rng.randint(1, X_ON_BOTH_SIDES.coefficient)
+    left = Side(right + rng.randint(1, X_ON_BOTH_SIDES.coefficient), _constant(rng, X_ON_BOTH_SIDES))
     return _isolate(level, left, _right(left, right, x), x)
+
+
+def _constant(rng: Random, limits: Limits) -> int:
+    return rng.randint(1, limits.constant) * rng.choice([1, -1])
 
 
 def one_bracket(rng: Random, level: int, x: int, limits: Limits) -> Problem:
@@ -98,7 +112,7 @@ def two_brackets(rng: Random, level: int, x: int, limits: Limits) -> Problem:
     a, c = _coefficients(rng, limits.coefficient)
     shift, constant = rng.randint(1, limits.shift), rng.randint(1, limits.constant)
     left = Side(a, constant, shift)
-    right_shift = rng.randint(1, limits.right_shift or shift + 9)
+    right_shift = rng.randint(1, limits.largest_right_shift(shift))
     simple = _right(left.expanded(), c, x)
     rest = simple.constant - c * right_shift
     expand = f"Expand to {Side(a, a * shift)} + {constant} = {Side(c, c * right_shift)}{_signed(rest)}."
@@ -228,3 +242,35 @@ def canonical(wording: Wording) -> str | None:
     left, right = sorted(sides, key=lambda side: -side.coefficient)
     x = solve(left, right)
     return QUESTION % (left, right) if x is not None and x > 0 and x.denominator == 1 else None
+
+
+def can_make(question: str) -> bool:
+    """Tell whether some level draws this question, given in the family's words."""
+    sides = read_equation(question.removeprefix("Solve for x: ").removesuffix("."))
+    x = solve(*sides) if sides else None
+    if sides is None or x is None or x.denominator != 1:
+        return False
+    return any(1 <= x <= largest and _can_draw(*sides, level) for level, largest in SOLUTIONS.items())
+
+
+def _can_draw(left: Side, right: Side, level: int) -> bool:
+    """Tell whether a level has equations of these coefficients and constants, the solution apart."""
+    if level in LEVELS:
+        return 1 <= right.coefficient < left.coefficient and _brackets_fit(left, right, LEVELS[level])
+    if left.shift is not None or right.shift is not None:
+        return False
+    limits = X_ON_BOTH_SIDES if right.coefficient else X_ON_THE_LEFT
+    gap, constant_fits = left.coefficient - right.coefficient, 1 <= abs(left.constant) <= limits.constant
+    if level == 2:
+        return constant_fits and (1 if right.coefficient else 2) <= gap <= limits.coefficient
+    one_step = constant_fits if gap == 1 else left.constant == 0 and 2 <= gap <= limits.coefficient
+    return one_step and right.coefficient == 0
+
+
+def _brackets_fit(left: Side, right: Side, limits: Limits) -> bool:
+    shift = left.shift or 0
+    if left.coefficient > limits.coefficient or not 1 <= shift <= limits.shift:
+        return False
+    if limits.constant == 0:
+        return left.constant == 0 and right.shift is None
+    return 1 <= left.constant <= limits.constant and 1 <= (right.shift or 0) <= limits.largest_right_shift(shift)

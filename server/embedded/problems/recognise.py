@@ -2,6 +2,9 @@
 
 The embedded models know only the family's exact sentences. A person types `whats 3+4?`; the model must
 read `What is 3 + 4?`. Every rewriting keeps the meaning; a text with two readings is left alone.
+
+A text may be put in the family's words and still be none of its problems, because no level draws such a
+shape or so large a number: `99999 + 1` becomes `What is 99999 + 1?`, which the models cannot be trusted with.
 """
 
 from . import arithmetic, countdown, equation, modular, quantities, word
@@ -15,11 +18,20 @@ _READERS = (
     quantities.canonical,
     word.canonical,
 )
+_CAN_MAKE = (
+    equation.can_make,
+    modular.can_make,
+    countdown.can_make,
+    arithmetic.can_make,
+    quantities.can_make,
+    word.can_make,
+)
 
 
 def is_known(question: str) -> bool:
-    """Return whether this text asks for a problem of the family, in its words or in near ones."""
-    return _canonical(question) is not None
+    """Return whether this text asks, in the family's words or in near ones, for a problem that some level makes."""
+    text = _canonical(question)
+    return text is not None and any(can_make(text) for can_make in _CAN_MAKE)
 
 
 def canonical_question(question: str) -> str:

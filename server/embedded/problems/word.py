@@ -6,7 +6,7 @@ from random import Random
 
 from .cast import ITEMS, NAME, NAMES, NUMBER, named, owns, sentences
 from .problem import Problem
-from .wording import Wording
+from .wording import Wording, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,9 @@ class Limits:
         return 20 * self.number
 
 
+_LEAST = 2  # of the numbers said in events
+_LEAST_AT_FIRST = 3
+_MOST_PARTS = 6
 LEVELS = {
     1: Limits(1, 20, 5, 6),
     2: Limits(2, 50, 9, 9),
@@ -47,7 +50,7 @@ def make(rng: Random, level: int) -> Problem:
     limits = LEVELS[level]
     count = limits.events + (rng.random() < 0.3)
     who, item = rng.choice(NAMES), rng.choice(ITEMS)
-    value = rng.randint(3, limits.number)
+    value = rng.randint(_LEAST_AT_FIRST, limits.number)
     told, steps = [f"{who} has {value} {item}."], list[str]()
     for _ in range(count):
         event = _draw_event(rng, limits, value, item)
@@ -63,11 +66,12 @@ def _question(told: list[str], item: str, who: str) -> str:
 
 def _draw_event(rng: Random, limits: Limits, value: int, item: str) -> _Event:
     while True:
-        kind, number = rng.choice(_EVENTS), rng.randint(2, limits.number)
+        kind, number = rng.choice(_EVENTS), rng.randint(_LEAST, limits.number)
         if kind in ("gets", "gives"):
-            event = _grouped(kind, value, rng.randint(2, limits.groups), rng.randint(2, limits.group_size))
+            groups, size = rng.randint(_LEAST, limits.groups), rng.randint(_LEAST, limits.group_size)
+            event = _grouped(kind, value, groups, size)
         elif kind == "keeps":
-            parts = rng.randint(2, 6)
+            parts = rng.randint(_LEAST, _MOST_PARTS)
             if value % parts:
                 continue
             event = _Event(_KEEPS % parts, f"{value} / {parts} = {value // parts}", value // parts)
@@ -114,8 +118,74 @@ _HOW_MANY = re.compile(rf"how many ([a-z]+) does ({NAME}) have(?: now| left)?")
 _MOST_EVENTS = LEVELS[5].events + 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An event as read: which, and its numbers, in the order of the family's words."""
+
+    words: str
+    numbers: tuple[int, ...]
+
+    @property
+    def sentence(self) -> str:
+        return self.words % self.numbers
+
+
+@dataclass(frozen=True, slots=True)
+class _Story:
+    who: str
+    start: int
+    item: str
+    events: list[_Read]
+
+
 def canonical(wording: Wording) -> str | None:
     """Return the question in the family's words, or None if its sentences are no story of one person."""
+    story = _story(wording)
+    if story is None:
+        return None
+    opening = f"{story.who} has {story.start} {story.item}."
+    told = [opening, *(f"Then {story.who} {event.sentence}." for event in story.events)]
+    return _question(told, story.item, story.who)
+
+
+def can_make(question: str) -> bool:
+    """Tell whether some level draws this question, given in the family's words."""
+    wording = read(question)
+    story = _story(wording) if wording else None
+    return story is not None and any(_can_draw(story, limits) for limits in LEVELS.values())
+
+
+def _can_draw(story: _Story, limits: Limits) -> bool:
+    value, start_fits = story.start, _LEAST_AT_FIRST <= story.start <= limits.number
+    if not start_fits or len(story.events) - limits.events not in (0, 1):
+        return False
+    for event in story.events:
+        after = _after(event, value, limits)
+        if after is None or not 1 <= after <= limits.quantity:
+            return False
+        value = after
+    return True
+
+
+def _after(event: _Read, value: int, limits: Limits) -> int | None:
+    """Return how many items there are after an event, or None where the level would not draw it."""
+    numbers = event.numbers
+    if event.words == _DOUBLES:
+        return value * 2
+    if min(numbers) < _LEAST:
+        return None
+    if event.words == _KEEPS:
+        return value // numbers[0] if numbers[0] <= _MOST_PARTS and value % numbers[0] == 0 else None
+    if event.words in (_BUYS, _LOSES):
+        change, fits = numbers[0], numbers[0] <= limits.number
+    else:
+        groups, size = numbers if event.words == _GETS else reversed(numbers)
+        change, fits = groups * size, groups <= limits.groups and size <= limits.group_size
+    gains = event.words in (_BUYS, _GETS)
+    return value + (change if gains else -change) if fits else None
+
+
+def _story(wording: Wording) -> _Story | None:
     parts = sentences(wording)
     if len(parts) < 3:
         return None
@@ -127,15 +197,14 @@ def canonical(wording: Wording) -> str | None:
     events = [event for sentence in told if (event := _read(sentence, who))]
     if len(events) != len(told) or (asked[1], asked[2]) != (item, who):
         return None
-    opening = f"{named(who)} has {number} {item}."
-    return _question([opening, *(f"Then {named(who)} {event}." for event in events)], item, named(who))
+    return _Story(named(who), number, item, events)
 
 
-def _read(sentence: str, who: str) -> str | None:
+def _read(sentence: str, who: str) -> _Read | None:
     match = _THEN.fullmatch(sentence)
     if match is None or match[1] != who:
         return None
     for pattern, words in _PATTERNS:
         if told := pattern.fullmatch(match[2]):
-            return words % tuple(int(number) for number in told.groups())
+            return _Read(words, tuple(int(number) for number in told.groups()))
     return None

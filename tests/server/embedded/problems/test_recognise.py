@@ -51,13 +51,11 @@ REWRITTEN = [
     ("3(x+4)=2x+20", "Solve for x: 3(x + 4) = 2x + 20."),
     ("3*(x + 4) = 2x + 20", "Solve for x: 3(x + 4) = 2x + 20."),
     ("7(x+4)+30=3(x+9)+63", "Solve for x: 7(x + 4) + 30 = 3(x + 9) + 63."),
-    ("2(x + 4) = (x + 9)", "Solve for x: 2(x + 4) = 1(x + 9)."),
     # remainders
-    ("17 mod 5", "What is 17 mod 5?"),
-    ("17%5", "What is 17 mod 5?"),
-    ("what's 17 modulo 5?", "What is 17 mod 5?"),
-    ("What is the remainder when 17 is divided by 5?", "What is 17 mod 5?"),
     ("(3+4) mod 5", "What is (3 + 4) mod 5?"),
+    ("(3+4)%5", "What is (3 + 4) mod 5?"),
+    ("what's (3 + 4) modulo 5?", "What is (3 + 4) mod 5?"),
+    ("What is the remainder when (3 + 4) is divided by 5?", "What is (3 + 4) mod 5?"),
     ("(3×4+2) mod 5", "What is (3 * 4 + 2) mod 5?"),
     ("7^4 mod 31", "What is 7^4 mod 31?"),
     ("compute 7**4 % 31", "What is 7^4 mod 31?"),
@@ -73,12 +71,12 @@ REWRITTEN = [
         "Ann has 5 coins. Ben has 2 more coins than Ann. How many coins does Ben have?",
     ),
     (
-        "Ben has twice as many pens as Ann; Ann has 5 pens!  How many pens does Ben have now?",
-        "Ben has 2 times as many pens as Ann. Ann has 5 pens. How many pens does Ben have?",
+        "Ben has twice as many pens as Ann; Ann has 5 pens!  Eve has 9 more pens than Ben. How many pens does Eve have now?",
+        "Ben has 2 times as many pens as Ann. Ann has 5 pens. Eve has 9 more pens than Ben. How many pens does Eve have?",
     ),
     (
-        "Ann has 8 pens. Ben has half as many pens as Ann. Eve has 1 less pens than Ben. How many pens does Eve have",
-        "Ann has 8 pens. Ben has half as many pens as Ann. Eve has 1 fewer pens than Ben. How many pens does Eve have?",
+        "Ann has 8 pens. Ben has half as many pens as Ann. Eve has 2 less pens than Ben. How many pens does Eve have",
+        "Ann has 8 pens. Ben has half as many pens as Ann. Eve has 2 fewer pens than Ben. How many pens does Eve have?",
     ),
     (
         (
@@ -174,7 +172,7 @@ def test_other_text_is_unknown_and_only_stripped(text: str):
 @pytest.mark.parametrize("level", LEVELS)
 def test_every_problem_of_the_family_is_known_in_its_own_words(kind: Kind, level: int):
     rng = Random(f"{kind} {level}")
-    for _ in range(60):
+    for _ in range(300):
         question = make(rng, kind, level).question
         assert canonical_question(question) == question
         assert is_known(question)
