@@ -23,8 +23,8 @@ __all__ = ["CheckpointError", "Embedded", "fingerprint", "load"]
 _WEIGHTS = Path(__file__).parent / "weights"
 
 _NOTICE = (
-    "The embedded model only knows the problems it was trained on (arithmetic, equations, word problems and their "
-    "like). It will answer this question too, but the answer means nothing. Connect a real model for real questions."
+    "The embedded model only knows problems like those it was trained on (arithmetic, equations, word problems and "
+    "the like, in small numbers). It answers this question too, but do not rely on it."
 )
 
 
