@@ -8,7 +8,7 @@ Asks a running server with the embedded models; about ten minutes on two cores.
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -47,8 +47,8 @@ class Row:
 
     preset: str
     accuracy: Estimate
-    gain: Estimate
-    """Over the preset before it, on the same problems."""
+    gains: dict[str, Estimate]
+    """Over each preset before it, on the same problems."""
     exceeded: int
     samples: float
     tokens: float
@@ -59,13 +59,13 @@ class Row:
 
 async def measure(url: str, problems: Sequence[family.Problem], concurrency: int) -> list[Row]:
     """Ask every problem with every preset."""
-    rows, before = list[Row](), list[Reply]()
+    rows, before = list[Row](), dict[str, list[Reply]]()
     async with httpx.AsyncClient(base_url=url, timeout=120) as client:
         for preset in track(_SHOWN, "asking", console=Console(stderr=True)):
             slots = asyncio.Semaphore(concurrency)
             replies = await asyncio.gather(*(_ask(client, slots, preset, p) for p in problems))
-            rows.append(_row(preset, replies, before or replies))
-            before = replies
+            rows.append(_row(preset, replies, before))
+            before[preset] = replies
     return rows
 
 
@@ -91,12 +91,15 @@ def _read(reply: dict[str, Any], allowed: int, problem: family.Problem, seconds:
     )
 
 
-def _row(preset: str, replies: Sequence[Reply], before: Sequence[Reply]) -> Row:
+def _row(preset: str, replies: Sequence[Reply], before: Mapping[str, Sequence[Reply]]) -> Row:
     n, seconds = len(replies), [r.seconds for r in replies]
     return Row(
         preset=preset,
         accuracy=proportion(sum(r.correct for r in replies), n),
-        gain=paired_difference([r.correct for r in replies], [r.correct for r in before]),
+        gains={
+            name: paired_difference([r.correct for r in replies], [r.correct for r in earlier])
+            for name, earlier in before.items()
+        },
         exceeded=sum(r.over for r in replies),
         samples=sum(r.samples for r in replies) / n,
         tokens=sum(r.tokens for r in replies) / n,
@@ -108,13 +111,14 @@ def _row(preset: str, replies: Sequence[Reply], before: Sequence[Reply]) -> Row:
 
 def _table(rows: Sequence[Row]) -> Table:
     shown = Table(
-        "preset", "accuracy", "gain over the row above", "over budget", "samples", "tokens", "compute", "p50 s", "p95 s"
+        "preset", "accuracy", "gain over low", "over budget", "samples", "tokens", "compute", "p50 s", "p95 s"
     )
     for r in rows:
+        gain = r.gains.get("low")
         shown.add_row(
             r.preset,
             f"{r.accuracy.mean:.3f} [{r.accuracy.low:.3f}, {r.accuracy.high:.3f}]",
-            f"{r.gain.mean:+.3f} [{r.gain.low:+.3f}, {r.gain.high:+.3f}]",
+            f"{gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]" if gain else "",
             str(r.exceeded),
             f"{r.samples:.1f}",
             f"{r.tokens:.0f}",
