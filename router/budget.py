@@ -172,9 +172,8 @@ class Ledger:
         self._wake()
 
     def _fitting(self, count: int, tokens: int, price: int) -> int:
-        by_tokens = self.tokens_left // tokens
-        by_compute = self.compute_left // price
-        return max(0, int(min(count, self.samples_left, by_tokens, by_compute)))
+        lefts = ((self.samples_left, 1), (self.tokens_left, tokens), (self.compute_left, price))
+        return max(0, min([count, *(int(left // each) for left, each in lefts if left != math.inf)]))
 
     def _shortened(self, tokens: int, price: Price) -> int:
         most = int(min(tokens, self.tokens_left))
