@@ -10,12 +10,11 @@ from rich.text import Text
 from router.answering import Answer, NoAnswer, answer
 from router.events import Event, Observer, ignore
 from router.events import Text as Piece
-from router.policy.default import DefaultPolicy
-from router.policy.fixed import FixedPolicy
 from router.ports import ProblemTooLong
 from router.types import Finish, Message, Problem
 from server.embedded import Embedded, load
 from server.gateway.budgets import Grant, read
+from server.gateway.choices import policy_for
 from server.gateway.errors import ApiError
 from server.gateway.progress import Narrator
 from server.settings import Settings
@@ -58,7 +57,7 @@ async def _ask(embedded: Embedded, problem: Problem, terms: Grant, seed: int) ->
             terms.budget,
             generator=embedded.generator,
             scorer=embedded.scorer,
-            policy=FixedPolicy(terms.strategy) if terms.strategy else DefaultPolicy(terms.preset == "auto"),
+            policy=policy_for(terms, choices=1),
             observe=_shown_on(screen) if interactive else ignore,
             seed=seed,
         )
