@@ -61,19 +61,19 @@ class Chat:
     async def _plain(self, order: Order, send: Send, exchange: Exchange) -> None:
         narrator = Narrator()
         found = await self._think(order, exchange, narrator.observe, live=False)
-        account = (
-            replies.account(narrator.text, self._deps.notice(order.problem)) if order.request.show_reasoning else None
-        )
+        notice = self._deps.notice(order.problem)
+        account = replies.account(narrator.text, notice) if order.request.show_reasoning else None
         envelope = replies.envelope(order.model, self._deps.version)
         chosen = replies.returned(found, order.request.choices)
-        content = replies.completion(envelope, chosen, account, found, self._compute(order, exchange, found))
+        content = replies.completion(envelope, chosen, account, found, _compute(order, exchange, found, notice))
         await respond(json_response(content, headers=replies.headers(found, order.grant)), send)
 
     async def _stream(self, order: Order, send: Send, exchange: Exchange) -> None:
         envelope = replies.envelope(order.model, self._deps.version)
-        await Stream(order, envelope, exchange, send, self._deps.notice(order.problem)).run(
+        notice = self._deps.notice(order.problem)
+        await Stream(order, envelope, exchange, send, notice).run(
             think=lambda observe: self._think(order, exchange, observe, live=True),
-            account=lambda found: self._compute(order, exchange, found),
+            account=lambda found: _compute(order, exchange, found, notice),
         )
 
     async def _think(self, order: Order, exchange: Exchange, observe: Observer, *, live: bool) -> Answer:
@@ -89,6 +89,6 @@ class Chat:
         )
         return exchange.answer
 
-    def _compute(self, order: Order, exchange: Exchange, found: Answer) -> dict[str, Any]:
-        notice = self._deps.notice(order.problem)
-        return replies.compute(found, order.grant, order.seed, exchange.seconds, notice)
+
+def _compute(order: Order, exchange: Exchange, found: Answer, notice: str | None) -> dict[str, Any]:
+    return replies.compute(found, order.grant, order.seed, exchange.seconds, notice)
