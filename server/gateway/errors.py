@@ -124,7 +124,7 @@ def _no_answer(failure: NoAnswer) -> ApiError:
         return _no_generator()
     return ApiError(
         504,
-        "The deadline came before any answer was complete.",
+        "The deadline came before a single token.",
         "timeout_error",
         "deadline_exceeded",
         outcome=Outcome.DEADLINE,
