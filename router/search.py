@@ -5,9 +5,10 @@ Running out of budget or time ends the search, never the request: what has finis
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from typing import Any
 
 from .aggregation import Reduce
 from .budget import Hold, Ledger
@@ -19,6 +20,9 @@ from .types import Candidate, Finish, Problem, Sample
 
 SEARCH_TEMPERATURE = 0.8
 """Where the client names no temperature above 0, samples of a search are drawn at this one."""
+
+Branch = Callable[[Candidate], Coroutine[Any, Any, None]]
+"""What explores one subtree, independently of the others."""
 
 
 class Search:
@@ -126,11 +130,11 @@ class Search:
             self._observe(Pruned(tuple(c.path for c in pruned)))
         return ranked[:k]
 
-    async def concurrently(self, branch: Callable[[Candidate], Awaitable[None]], nodes: Iterable[Candidate]) -> None:
+    async def concurrently(self, branch: Branch, nodes: Iterable[Candidate]) -> None:
         """Run `branch` on every node at the same time; one that fails cancels the others."""
         async with asyncio.TaskGroup() as group:
             for node in nodes:
-                group.create_task(_run(branch, node))
+                group.create_task(branch(node))
 
     def close(self) -> None:
         """Give back what is still set aside for judgements that an interrupted search did not come to."""
@@ -290,10 +294,6 @@ class _Mode:
     whole: bool
     judge: bool
     temperature: float
-
-
-async def _run(branch: Callable[[Candidate], Awaitable[None]], node: Candidate) -> None:
-    await branch(node)
 
 
 def _derived(seed: int, path: tuple[int, ...]) -> int:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-from statistics import fmean, pstdev
 
 import numpy as np
 
@@ -43,24 +42,3 @@ def paired_difference(first: Sequence[bool], second: Sequence[bool], seed: int =
 def percentile(values: Sequence[float], q: float) -> float:
     """Return the `q`-th percentile (0 to 100), interpolated; values must not be empty."""
     return float(np.percentile(np.asarray(values, float), q))
-
-
-def within_problem_auc(groups: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Estimate:
-    """Return how often a right solution outscores a wrong one of the same problem; ties count half.
-
-    `groups` holds, per problem, the scores of right and of wrong solutions; problems with only one kind are
-    left out. The interval is the normal one over problems. Pooling over problems instead would reward a scorer for
-    knowing which problems are hard. Raises ValueError when no problem has both.
-    """
-    aucs = [_auc(right, wrong) for right, wrong in groups if len(right) and len(wrong)]
-    if not aucs:
-        raise ValueError("no problem has both a right and a wrong solution")
-    mean = fmean(aucs)
-    half = _Z * pstdev(aucs) / sqrt(len(aucs))
-    return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half), len(aucs))
-
-
-def _auc(right: Sequence[float], wrong: Sequence[float]) -> float:
-    r, w = np.asarray(right, float)[:, None], np.asarray(wrong, float)[None, :]
-    wins = np.count_nonzero(r > w) + 0.5 * np.count_nonzero(r == w)
-    return wins / (len(right) * len(wrong))

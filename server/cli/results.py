@@ -31,11 +31,6 @@ class Row:
     p50: float | None
     p95: float | None
 
-    @property
-    def name(self) -> str:
-        """`dvts@16`."""
-        return f"{self.strategy}@{self.samples}"
-
 
 @dataclass(frozen=True, slots=True)
 class Comparison:

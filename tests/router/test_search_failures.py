@@ -15,6 +15,15 @@ from router.types import ROOT, Candidate, Finish, Problem, Sample
 from .bench import Bench, good, write
 
 
+async def two_branches(search: Search) -> None:
+    """Extend the root by one step twice, at the same time."""
+
+    async def branch(node: Candidate) -> None:
+        await search.extend([node], 1)
+
+    await search.concurrently(branch, [ROOT, ROOT])
+
+
 def test_a_backend_may_cut_a_sample_for_reasons_of_its_own():
     class Tight(FakeGenerator):
         async def sample(
@@ -137,11 +146,7 @@ def test_branches_that_are_judged_at_the_same_time_degrade_once():
 
     async def main() -> Search:
         search = bench.open()
-
-        async def branch(node: Candidate) -> None:
-            await search.extend([node], 1)
-
-        await search.concurrently(branch, [ROOT, ROOT])
+        await two_branches(search)
         return search
 
     assert run(main()).degraded == ("scorer: gone",)
@@ -161,11 +166,7 @@ def test_the_scorer_is_paid_though_another_branch_has_given_it_up():
 
     async def main() -> Search:
         search = bench.open()
-
-        async def branch(node: Candidate) -> None:
-            await search.extend([node], 1)
-
-        await search.concurrently(branch, [ROOT, ROOT])
+        await two_branches(search)
         return search
 
     run(main())
@@ -186,11 +187,7 @@ def test_what_is_still_being_written_when_the_scorer_dies_is_not_judged():
 
     async def main() -> Search:
         search = bench.open()
-
-        async def branch(node: Candidate) -> None:
-            await search.extend([node], 1)
-
-        await search.concurrently(branch, [ROOT, ROOT])
+        await two_branches(search)
         return search
 
     search = run(main())

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.evaluation.metrics import paired_difference, percentile, proportion, within_problem_auc
+from router.evaluation.metrics import paired_difference, percentile, proportion
 
 
 def test_the_wilson_interval_is_the_textbooks():
@@ -43,16 +43,3 @@ def test_what_is_not_paired_is_refused(first: list[bool], second: list[bool]):
 
 def test_percentiles_are_interpolated():
     assert percentile([1.0, 2.0, 3.0, 4.0], 50) == 2.5
-
-
-def test_the_auc_is_taken_within_problems():
-    # across problems the second one's wrong solution outscores the first one's right one; within them none does
-    assert within_problem_auc([([0.2], [0.1]), ([0.9], [0.8])]).mean == 1.0
-    assert within_problem_auc([([0.5], [0.5])]).mean == 0.5
-    assert within_problem_auc([([0.1, 0.9], [0.5])]).mean == 0.5
-
-
-def test_problems_with_one_kind_of_solution_only_do_not_count():
-    assert within_problem_auc([([0.3], []), ([], [0.2]), ([0.9], [0.1])]).n == 1
-    with pytest.raises(ValueError, match="both"):
-        within_problem_auc([([0.3], [])])
