@@ -20,7 +20,7 @@ from .types import Difficulty, Problem, Verdict
 
 
 class NoAnswer(Exception):
-    """Nothing at all to answer with. `reason` is "deadline" or "generator": every budget pays for one token."""
+    """Nothing at all to answer with, and why: `reason` is "deadline", "generator", "refused" or "busy"."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -85,6 +85,7 @@ async def answer(
         scorer,
         longest=longest,
         deadline=soft,
+        judged_by=None if soft is None or hard is None else hard - 0.25 * (hard - soft),
         seed=seed,
         observe=observe,
     )
@@ -165,9 +166,15 @@ def _concluded(
 def _nothing(search: Search) -> NoAnswer:
     if search.stopped == "deadline":
         return NoAnswer("deadline", "the deadline passed before a single token had arrived")
+    if search.failure:
+        return _failed(search.failure)
     if search.lost:
         return NoAnswer("generator", "every sample was lost: the generator does not answer")
     return NoAnswer("generator", "the generator returned no token at all")
+
+
+def _failed(failure: GeneratorError) -> NoAnswer:
+    return NoAnswer("refused" if failure.refusal else "busy" if failure.busy else "generator", str(failure))
 
 
 async def _measured(generator: Generator, problem: Problem, hard: float | None) -> Measure:
@@ -177,7 +184,7 @@ async def _measured(generator: Generator, problem: Problem, hard: float | None) 
     except TimeoutError:
         raise NoAnswer("deadline", "the deadline passed before the prompt was measured") from None
     except GeneratorError as failure:
-        raise NoAnswer("generator", str(failure)) from failure
+        raise _failed(failure) from failure
 
 
 def _deadlines(start: float, seconds: float | None) -> tuple[float | None, float | None]:

@@ -1,20 +1,30 @@
 """The part of a search that has candidates judged, and pays for it from what was set aside when they were drawn."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from math import ceil, isfinite
 
 from .aggregation import Reduce, reduce
 from .budget import Hold, Ledger
 from .events import Degraded, Observer, Scored
-from .ports import Scorer, ScorerError
+from .ports import Scorer, ScorerError, Scores
 from .types import Candidate, Problem
 
 
 class Judging:
-    """One request's dealings with its scorer, which may be missing from the start or fail on the way."""
+    """One request's dealings with its scorer, which may be missing from the start or fail on the way.
+
+    Whatever it is busy with, no judgement is waited for after `deadline` (event-loop time).
+    """
 
     def __init__(
-        self, scorer: Scorer | None, problem: Problem, prompt_tokens: int, ledger: Ledger, observe: Observer
+        self,
+        scorer: Scorer | None,
+        problem: Problem,
+        prompt_tokens: int,
+        ledger: Ledger,
+        observe: Observer,
+        deadline: float | None = None,
     ) -> None:
         self.reduce = Reduce.PRODUCT
         """How step rewards become values."""
@@ -24,6 +34,7 @@ class Judging:
         self._prompt_tokens = prompt_tokens
         self._ledger = ledger
         self._observe = observe
+        self._deadline = deadline
         self._holds = dict[tuple[int, ...], Hold]()
 
     @property
@@ -51,7 +62,7 @@ class Judging:
         if not candidates:
             return []
         try:
-            scores = await scorer.score(self._problem, candidates)
+            scores = await self._scores(scorer, candidates)
             rewards = _checked(scores.rewards, len(candidates))
             self._pay(candidates, scores.tokens, scorer.ratio)
         except ScorerError as failure:
@@ -65,6 +76,13 @@ class Judging:
         judged = [c.judged(r, reduce(r, self.reduce)) for c, r in zip(candidates, rewards, strict=True)]
         self._observe(Scored(len(judged), scores.tokens, max(c.value or 0.0 for c in judged)))
         return judged
+
+    async def _scores(self, scorer: Scorer, candidates: Sequence[Candidate]) -> Scores:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await scorer.score(self._problem, candidates, self._prompt_tokens)
+        except TimeoutError:
+            raise ScorerError("no rewards came in time") from None
 
     def close(self) -> None:
         """Give back what is still set aside for judgements that an interrupted search did not come to."""

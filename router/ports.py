@@ -8,7 +8,16 @@ from .types import Candidate, Problem, Sample
 
 
 class GeneratorError(Exception):
-    """A generation call was lost: the samples that had arrived stay, the others are gone."""
+    """A generation call was lost: the samples that had arrived stay, the others are gone.
+
+    With `refusal` it was the request that the backend did not take: asking again, or elsewhere, is of no use. With
+    `busy` nothing is wrong but that the backend has too much to do.
+    """
+
+    def __init__(self, message: str, *, refusal: bool = False, busy: bool = False) -> None:
+        super().__init__(message)
+        self.refusal = refusal
+        self.busy = busy
 
 
 class ScorerError(Exception):
@@ -106,6 +115,9 @@ class Scorer(Protocol):
         """Return the most scorer tokens that judging one candidate of `tokens` tokens can take."""
         ...
 
-    async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
-        """Judge each candidate from its first step to its last. Raises ScorerError."""
+    async def score(self, problem: Problem, candidates: Sequence[Candidate], prompt_tokens: int) -> Scores:
+        """Judge each candidate from its first step to its last; no more than `bill` says for each. Raises ScorerError.
+
+        `prompt_tokens` is the length of the problem as the generator counts it.
+        """
         ...

@@ -28,7 +28,8 @@ Branch = Callable[[Candidate], Coroutine[Any, Any, None]]
 class Search:
     """One search for an answer to one problem, with four verbs: extend, rollout, keep, concurrently.
 
-    Every sample it draws is paid from `ledger`; nothing new starts after `deadline` (event-loop time).
+    Every sample it draws is paid from `ledger`; nothing new starts after `deadline`, and no judgement is waited for
+    after `judged_by` (event-loop times).
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Search:
         *,
         longest: int,
         deadline: float | None = None,
+        judged_by: float | None = None,
         seed: int = 0,
         observe: Observer = ignore,
     ) -> None:
@@ -51,6 +53,8 @@ class Search:
         self.stopped: str | None = None
         """Why the search had to stop early: "budget" or "deadline"."""
         self.lost = 0
+        self.failure: GeneratorError | None = None
+        """How the last call that failed did so."""
         self.live = False
         """Report the text of a sample that is drawn alone as it comes."""
         self._generator = generator
@@ -62,7 +66,7 @@ class Search:
         self._open = dict[tuple[int, ...], Candidate]()
         self._stuck = dict[tuple[int, ...], Candidate]()
         self._drawn = Counter[tuple[int, ...]]()
-        self._judging = Judging(scorer, problem, measure.prompt_tokens, ledger, observe)
+        self._judging = Judging(scorer, problem, measure.prompt_tokens, ledger, observe, judged_by)
 
     @property
     def solutions(self) -> list[Candidate]:
@@ -105,11 +109,16 @@ class Search:
     async def extend(self, parents: Sequence[Candidate], k: int) -> list[Candidate]:
         """Draw `k` children of each parent, one step longer, and judge them; in order of parent and index.
 
-        Without a scorer there is nothing to choose between steps by: the children then go to the end.
+        Without a scorer there is nothing to choose between steps by: the children then go to the end, and so do those
+        whose judgement fails.
         """
         if not self.verified:
             return await self.rollout(parents, k)
-        return await self._judged(await self._grow(parents, k, whole=False, judge=True))
+        children = await self._judged(await self._grow(parents, k, whole=False, judge=True))
+        if self.verified:
+            return children
+        ended = await self.rollout([c for c in children if not c.finished], 1)
+        return sorted([*(c for c in children if c.finished), *ended], key=lambda c: c.path)
 
     async def rollout(
         self, parents: Sequence[Candidate], k: int, *, judge: bool = False, temperature: float | None = None
@@ -142,6 +151,8 @@ class Search:
 
     async def _judged(self, children: Sequence[Candidate]) -> list[Candidate]:
         judged = await self._judging.judge(children)
+        if not self.verified:
+            self._in_time()  # it may have been the clock that lost the scorer
         for candidate in judged:
             self._record(candidate)
         return judged
@@ -227,6 +238,7 @@ class Search:
                 else:
                     part.release()
         except GeneratorError as failure:
+            self.failure = failure
             self._lose(draw.count - len(children), str(failure))
         else:
             self._lose(draw.count - len(children), "the backend returned fewer samples than asked")
@@ -252,11 +264,11 @@ class Search:
         return child
 
     def _cut(self, draw: Draw, sample: Sample) -> None:
-        """Note what ended a sample before its time: a hold that was shortened, or else the clock."""
+        """Note what ended a sample before its time: a shortened hold, the clock, or a limit of its server's."""
         if sample.tokens >= draw.max_tokens:
             self.stopped = self.stopped or "budget"
-        elif draw.deadline is not None:
-            self.stopped = "deadline"
+        else:
+            self._in_time()
 
     def _record(self, candidate: Candidate) -> None:
         if candidate.tokens:  # what was cut before its first token is no solution

@@ -91,7 +91,7 @@ class FakeGenerator:
     async def sample(
         self, draw: Draw, tally: Tally, on_text: Callable[[str], None] | None = None
     ) -> AsyncIterator[tuple[int, Sample]]:
-        """Yield the samples in order of length, each when its last token is due."""
+        """Yield the samples in order of length, each when its last token is due, or cut at the deadline."""
         self.draws.append(draw)
         self.drawn += draw.count
         self.active += draw.count
@@ -103,7 +103,7 @@ class FakeGenerator:
             written = [self._write(draw, j, start) for j in range(draw.count)]
             queue = sorted(enumerate(written), key=lambda w: w[1].tokens)
             for j, sample in queue[: max(0, draw.count - self.lose)]:
-                await self._until(start + sample.tokens * self.seconds)
+                await self._until(self._due(draw, sample, start))
                 tally.tokens += sample.tokens
                 self.active -= 1
                 done += 1
@@ -128,6 +128,10 @@ class FakeGenerator:
             return Sample(" ".join(words[:most]), most, Finish.LENGTH)
         return Sample(text, len(words), Finish.STEP if step else Finish.EOS)
 
+    def _due(self, draw: Draw, sample: Sample, start: float) -> float:
+        cut = sample.finish is Finish.LENGTH and sample.tokens < draw.max_tokens
+        return draw.deadline if cut and draw.deadline is not None else start + sample.tokens * self.seconds
+
     def _since(self, start: float) -> int:
         return int((asyncio.get_running_loop().time() - start) / self.seconds) if self.seconds else 0
 
@@ -149,12 +153,11 @@ class FakeScorer:
         """Prompt, candidate, and one separator for every token at most."""
         return prompt_tokens + 2 * tokens
 
-    async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+    async def score(self, problem: Problem, candidates: Sequence[Candidate], prompt_tokens: int) -> Scores:
         """Judge."""
         self.calls += 1
         if self.fail_after is not None and self.calls > self.fail_after:
             raise ScorerError("the fake was told to fail")
         steps = [split_steps(c.text) for c in candidates]
         rewards = tuple(tuple(self.judge("\n\n".join(s[: i + 1])) for i in range(len(s))) for s in steps)
-        prompt = len(text_of(problem).split())
-        return Scores(rewards, sum(prompt + c.tokens for c in candidates))
+        return Scores(rewards, sum(prompt_tokens + c.tokens for c in candidates))

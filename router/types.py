@@ -57,7 +57,8 @@ class Sample:
     """What a generator adds to a prefix: `tokens` generated tokens, decoded as `text`.
 
     `ids` are the token ids where the backend gives them, so that a continuation re-tokenises nothing.
-    `logprob` is the sum of the tokens' log-probabilities, 0.0 where unknown.
+    `logprob` is the sum of the tokens' log-probabilities, 0.0 where unknown; `logprobs` is what the backend says of
+    each token, for clients who ask: the router does not look inside.
     """
 
     text: str
@@ -65,6 +66,7 @@ class Sample:
     finish: Finish
     ids: tuple[int, ...] = ()
     logprob: float = 0.0
+    logprobs: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Candidate:
     tokens: int = 0
     ids: tuple[int, ...] = ()
     logprob: float = 0.0
+    logprobs: tuple[Mapping[str, Any], ...] = ()
     finish: Finish = Finish.STEP
     rewards: tuple[float, ...] | None = None
     value: float | None = None
@@ -97,6 +100,7 @@ class Candidate:
             tokens=self.tokens + sample.tokens,
             ids=(*self.ids, *sample.ids),
             logprob=self.logprob + sample.logprob,
+            logprobs=(*self.logprobs, *sample.logprobs),
             finish=sample.finish,
         )
 

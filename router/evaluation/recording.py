@@ -73,11 +73,11 @@ class RecordedScorer:
         """Ask the scorer behind."""
         return self._scorer.bill(prompt_tokens, tokens)
 
-    async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+    async def score(self, problem: Problem, candidates: Sequence[Candidate], prompt_tokens: int) -> Scores:
         """Return the scores on record for exactly this batch, or score and record it."""
         batch = (problem.question, tuple(c.text for c in candidates))
         if batch not in self._scores:
-            self._scores[batch] = await self._scorer.score(problem, candidates)
+            self._scores[batch] = await self._scorer.score(problem, candidates, prompt_tokens)
         return self._scores[batch]
 
 

@@ -49,7 +49,7 @@ def test_best_of_n_chooses_by_each_reduction(how: str, path: int):
             return Plan(strategy, plan.aggregate, Reduce(how))
 
     class Given(FakeScorer):
-        async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+        async def score(self, problem: Problem, candidates: Sequence[Candidate], prompt_tokens: int) -> Scores:
             return Scores(tuple(rewards[c.path[0]] for c in candidates), 1)
 
     result = Thinking(FakeGenerator(saying("1", "2", "3", "4")), Given(lambda _t: 0), Pinned()).result()

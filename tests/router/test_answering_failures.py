@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
+from router.answering import NoAnswer
 from router.budget import Budget
 from router.events import Degraded, Lost, Planned
 from router.policy.fixed import FixedPolicy
@@ -33,6 +34,18 @@ def test_a_scorer_that_dies_in_the_middle_keeps_what_it_has_said():
 
 
 @pytest.mark.parametrize("name", ["beam_search", "dvts"])
+def test_where_the_scorer_dies_before_it_has_chosen_no_path_is_pruned(name: str):
+    generator = FakeGenerator(
+        lambda text, seed: f"one {seed}\n\n\\boxed{{{seed}}}" if not text else f"\\boxed{{{seed}}}"
+    )
+    scorer = FakeScorer(lambda _t: 0.5, fail_after=0)
+    result = Thinking(generator, scorer, FixedPolicy(name, 8), Budget(samples=8)).result()
+    assert (result.solutions, result.spent.samples, result.lost) == (8, 8, 0)
+    assert len({vote.answer for vote in result.verdict.votes}) == 8
+    assert result.degraded
+
+
+@pytest.mark.parametrize("name", ["beam_search", "dvts"])
 def test_a_tree_search_whose_scorer_dies_still_answers(name: str):
     generator = FakeGenerator(lambda text, _seed: "one\n\ntwo\n\n\\boxed{3}"[len(text) :])
     scorer = FakeScorer(lambda _t: 0.5, fail_after=2)
@@ -51,7 +64,30 @@ def test_lost_samples_are_counted_and_the_rest_answers():
 def test_where_every_sample_is_lost_the_generator_is_to_blame():
     failure = Thinking(FakeGenerator(saying("1"), fail=True)).failure()
     assert failure.reason == "generator"
+    assert "told to fail" in str(failure)
+
+
+def test_where_samples_get_lost_without_a_word_the_generator_is_to_blame():
+    failure = Thinking(FakeGenerator(saying("1"), lose=16)).failure()
+    assert failure.reason == "generator"
     assert "does not answer" in str(failure)
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_a_generator_that_is_full_is_not_to_blame(measured: bool):
+    class Full(FakeGenerator):
+        async def measure(self, problem: Problem) -> Measure:
+            if measured:
+                return await super().measure(problem)
+            raise GeneratorError("all are busy", busy=True)
+
+        async def sample(
+            self, draw: Draw, tally: Tally, on_text: Callable[[str], None] | None = None
+        ) -> AsyncIterator[tuple[int, Sample]]:
+            raise GeneratorError("all are busy", busy=True)
+            yield
+
+    assert Thinking(Full(saying("7")), None, FixedPolicy("greedy"), Budget(samples=1)).failure().reason == "busy"
 
 
 @pytest.mark.parametrize("name", ["greedy", "majority_voting", "best_of_n", "beam_search", "dvts"])
@@ -143,7 +179,7 @@ def test_little_time_is_spent_in_waves_that_fit():
 
 def test_a_slow_scorer_loses_its_say_and_not_the_solutions():
     class Slow(FakeScorer):
-        async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+        async def score(self, problem: Problem, candidates: Sequence[Candidate], prompt_tokens: int) -> Scores:
             await asyncio.sleep(60)
             raise AssertionError
 
@@ -153,7 +189,22 @@ def test_a_slow_scorer_loses_its_say_and_not_the_solutions():
     result = thinking.result()
     assert (result.verdict.answer, result.solutions, result.stopped) == ("7", 4, "deadline")
     assert result.spent.scorer_tokens == 0
-    assert thinking.elapsed == pytest.approx(2.95)
+    assert result.degraded == ("scorer: no rewards came in time",)
+    assert 2.8 < thinking.elapsed < 2.95
+
+
+def test_a_request_that_the_generator_refuses_says_why():
+    class Picky(FakeGenerator):
+        async def sample(
+            self, draw: Draw, tally: Tally, on_text: Callable[[str], None] | None = None
+        ) -> AsyncIterator[tuple[int, Sample]]:
+            raise GeneratorError("'top_k' must be positive", refusal=True)
+            yield
+
+    thinking = Thinking(Picky(saying("7")), None, FixedPolicy("majority_voting", 4), Budget(samples=4))
+    with pytest.raises(NoAnswer, match="'top_k' must be positive") as caught:
+        thinking.result()
+    assert caught.value.reason == "refused"
 
 
 def test_a_generator_that_ignores_the_deadline_is_stopped():
@@ -173,7 +224,7 @@ def test_a_generator_that_ignores_the_deadline_is_stopped():
 
 def test_a_path_that_did_not_end_answers_where_nothing_else_does():
     class Once(FakeScorer):
-        async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+        async def score(self, problem: Problem, candidates: Sequence[Candidate], prompt_tokens: int) -> Scores:
             thinking.generator.fail = True
             return Scores(tuple((0.5,) for _ in candidates), 1)
 

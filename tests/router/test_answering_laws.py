@@ -59,9 +59,9 @@ class Strange(FakeScorer):
     fault: str = "none"
     seconds: float = 0.0
 
-    async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+    async def score(self, problem: Problem, candidates: Sequence[Candidate], prompt_tokens: int) -> Scores:
         await asyncio.sleep(self.seconds)
-        scores = await FakeScorer.score(self, problem, candidates)
+        scores = await FakeScorer.score(self, problem, candidates, prompt_tokens)
         if self.calls < 3:
             return scores
         match self.fault:

@@ -56,7 +56,7 @@ def test_a_call_that_was_cancelled_before_it_began_holds_nothing():
 
 def test_an_interrupted_judgement_gives_back_what_was_set_aside_for_it():
     class Asleep(FakeScorer):
-        async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+        async def score(self, problem: Problem, candidates: Sequence[Candidate], prompt_tokens: int) -> Scores:
             await asyncio.sleep(100)
             raise AssertionError
 

@@ -104,7 +104,7 @@ def test_a_failing_call_costs_its_samples_and_leaves_the_parent():
 )
 def test_rewards_that_make_no_sense_end_the_judging_and_not_the_search(rewards: tuple[tuple[float, ...], ...]):
     class Senseless(FakeScorer):
-        async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+        async def score(self, problem: Problem, candidates: Sequence[Candidate], prompt_tokens: int) -> Scores:
             return Scores(rewards, 1)
 
     bench = Bench(FakeGenerator(write), Senseless(lambda _t: 0.0), Budget(tokens=1000))
@@ -123,7 +123,7 @@ def test_rewards_that_make_no_sense_end_the_judging_and_not_the_search(rewards: 
 
 def test_rewards_may_be_certain():
     class Certain(FakeScorer):
-        async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+        async def score(self, problem: Problem, candidates: Sequence[Candidate], prompt_tokens: int) -> Scores:
             return Scores(((0.0,), (1.0,)), 1)
 
     bench = Bench(FakeGenerator(write), Certain(lambda _t: 0.0))
@@ -138,7 +138,7 @@ def test_rewards_may_be_certain():
 
 def test_branches_that_are_judged_at_the_same_time_degrade_once():
     class Slow(FakeScorer):
-        async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+        async def score(self, problem: Problem, candidates: Sequence[Candidate], prompt_tokens: int) -> Scores:
             await asyncio.sleep(1)
             raise ScorerError("gone")
 
@@ -154,7 +154,7 @@ def test_branches_that_are_judged_at_the_same_time_degrade_once():
 
 def test_the_scorer_is_paid_though_another_branch_has_given_it_up():
     class Uneven(FakeScorer):
-        async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+        async def score(self, problem: Problem, candidates: Sequence[Candidate], prompt_tokens: int) -> Scores:
             self.calls += 1
             mine = self.calls
             await asyncio.sleep(mine)
@@ -177,7 +177,7 @@ def test_the_scorer_is_paid_though_another_branch_has_given_it_up():
 
 def test_what_is_still_being_written_when_the_scorer_dies_is_not_judged():
     class Dying(FakeScorer):
-        async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+        async def score(self, problem: Problem, candidates: Sequence[Candidate], prompt_tokens: int) -> Scores:
             raise ScorerError("gone")
 
     def one_is_slow(_text: str, seed: int) -> str:
@@ -197,7 +197,7 @@ def test_what_is_still_being_written_when_the_scorer_dies_is_not_judged():
 
 def test_what_was_set_aside_for_a_scorer_that_has_died_is_given_back():
     class Dying(FakeScorer):
-        async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+        async def score(self, problem: Problem, candidates: Sequence[Candidate], prompt_tokens: int) -> Scores:
             await asyncio.sleep(1.5)
             raise ScorerError("gone")
 

@@ -139,7 +139,7 @@ def test_the_deadline_cuts_a_sample_to_what_it_can_have_by_then():
     async def main() -> tuple[list[tuple[int, Sample]], float]:
         return await drawn(generator, draw(deadline=2.5)), asyncio.get_running_loop().time()
 
-    assert run(main()) == ([(0, Sample("a b", 2, Finish.LENGTH))], 2.0)
+    assert run(main()) == ([(0, Sample("a b", 2, Finish.LENGTH))], 2.5)
     assert run(drawn(generator, draw(deadline=-1.0))) == [(0, Sample("", 0, Finish.LENGTH))]
 
 
@@ -187,19 +187,19 @@ def test_the_fake_scorer_judges_every_prefix_and_counts_prompt_and_text():
         seen.append(text)
         return 0.5
 
-    scores = run(FakeScorer(judge).score(PROBLEM, [Candidate(text="a\n\nb\n\n", tokens=3), Candidate()]))
+    scores = run(FakeScorer(judge).score(PROBLEM, [Candidate(text="a\n\nb\n\n", tokens=3), Candidate()], 5))
     assert seen == ["a", "a\n\nb"]
     assert (scores.rewards, scores.tokens) == (((0.5, 0.5), ()), 5 + 3 + 5 + 0)
 
 
 def test_the_fake_scorer_never_takes_more_than_its_bill():
     scorer = FakeScorer(lambda _t: 1.0)
-    scores = run(scorer.score(PROBLEM, [Candidate(text="a", tokens=4)]))
+    scores = run(scorer.score(PROBLEM, [Candidate(text="a", tokens=4)], 2))
     assert scores.tokens <= scorer.bill(5, 4)
 
 
 def test_the_fake_scorer_fails_after_as_many_calls_as_it_was_told():
     scorer = FakeScorer(lambda _t: 1.0, fail_after=1)
-    run(scorer.score(PROBLEM, []))
+    run(scorer.score(PROBLEM, [], 2))
     with pytest.raises(ScorerError):
-        run(scorer.score(PROBLEM, []))
+        run(scorer.score(PROBLEM, [], 2))
