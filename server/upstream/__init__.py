@@ -1,0 +1,26 @@
+"""Replicas of an HTTP backend: who there is, who is well, whom to ask, and how a call to one fails."""
+
+from .errors import Absence, Busy, Failed, NoReplica, Refused, Stalled, Unreachable, UpstreamError
+from .faults import meaning
+from .http import Call, post, stream
+from .options import PoolOptions
+from .pool import Pool
+from .replica import Replica
+
+__all__ = [
+    "Absence",
+    "Busy",
+    "Call",
+    "Failed",
+    "NoReplica",
+    "Pool",
+    "PoolOptions",
+    "Refused",
+    "Replica",
+    "Stalled",
+    "Unreachable",
+    "UpstreamError",
+    "meaning",
+    "post",
+    "stream",
+]
