@@ -1,4 +1,4 @@
-"""The command line: `cogitate serve | ask | strategies | eval`."""
+"""The command line: `cogitate serve | prm | ask | strategies | eval`."""
 
 import os
 

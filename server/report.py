@@ -29,7 +29,8 @@ class Report:
     """One chat request: times in seconds, `first_token` from arrival to the first piece of the answer (streams).
 
     `preset` is the budget's name, "custom" where numbers were given without one, None where none was read.
-    `budget` is what was granted, None where the request was refused before; `answer` what the router found.
+    `budget` is what was granted, None where the request was refused before; `answer` what the router found. `model` is
+    the one that was asked, `cause` what went wrong, in words that are not for the client.
     """
 
     request_id: str
@@ -40,6 +41,8 @@ class Report:
     preset: str | None
     budget: Budget | None
     answer: Answer | None
+    model: str | None = None
+    cause: str | None = None
 
 
 class RequestObserver(Protocol):

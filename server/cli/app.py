@@ -39,10 +39,30 @@ Port = Annotated[
 
 @app.command()
 def serve(host: Host = None, port: Port = None) -> None:
-    """Start the server with the embedded models."""
+    """Start the server: on the embedded models, or on the generators that the settings name (docs/backends.md)."""
     from .serve import serve as run
 
     raise typer.Exit(run(host, port))
+
+
+@app.command()
+def prm(
+    family: Annotated[str | None, typer.Option(help="Kind of reward model: qwen, shepherd, rlhflow, ...")] = None,
+    model: Annotated[str | None, typer.Option(help="Folder with the checkpoint, or its id on the hub.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="What runs it: transformers or vllm. [default: transformers]")
+    ] = None,
+    backend: Annotated[str | None, typer.Option(help="With vllm: where it is served, http://host:port.")] = None,
+    listen_host: Host = None,
+    listen_port: Annotated[
+        int | None, typer.Option(help="Port to listen on; 0 takes a free one. [default: 8001]", min=0, max=65535)
+    ] = None,
+) -> None:
+    """Start the scoring service: a process reward model behind POST /v1/score. COGITATE_PRM_* sets the rest."""
+    from .prm import prm as run
+
+    given = {"family": family, "model": model, "host": host, "backend": backend}
+    raise typer.Exit(run(**given, listen_host=listen_host, listen_port=listen_port))
 
 
 @app.command()

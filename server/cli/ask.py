@@ -10,15 +10,14 @@ from rich.text import Text
 from router.answering import Answer, NoAnswer, answer
 from router.events import Event, Observer, ignore
 from router.events import Text as Piece
-from router.ports import ProblemTooLong
+from router.ports import GeneratorError, ProblemTooLong
 from router.types import Finish, Message, Problem
-from server.embedded import Embedded, load
 from server.gateway.budgets import Grant, read
 from server.gateway.choices import policy_for
-from server.gateway.errors import ApiError
 from server.gateway.progress import Narrator
 from server.settings import Settings
-from server.wiring import limits_of
+from server.web.errors import ApiError
+from server.wiring import limits_of, opened
 
 _ANSWERED, _NO_ANSWER, _BAD_INPUT = 0, 1, 2
 
@@ -32,13 +31,11 @@ def ask(question: str, budget: str, strategy: str | None, seed: int) -> int:
     try:
         settings = Settings()
         terms = read("option", "--budget", _terms(budget, strategy), limits_of(settings))
-        models = load(settings.weights)
+        return asyncio.run(_ask(settings, Problem((Message("user", question),)), terms, seed))
     except (ApiError, ValueError) as fault:
         errors.print(str(fault), markup=False)
         return _BAD_INPUT
-    try:
-        return asyncio.run(_ask(models, Problem((Message("user", question),)), terms, seed))
-    except (NoAnswer, ProblemTooLong) as failure:
+    except (NoAnswer, ProblemTooLong, GeneratorError) as failure:
         errors.print(f"No answer: {failure}", markup=False)
         return _NO_ANSWER
 
@@ -47,23 +44,20 @@ def _terms(budget: str, strategy: str | None) -> str:
     return budget if strategy is None else f'{budget}, strategy="{strategy}"'
 
 
-async def _ask(embedded: Embedded, problem: Problem, terms: Grant, seed: int) -> int:
+async def _ask(settings: Settings, problem: Problem, terms: Grant, seed: int) -> int:
     interactive = sys.stdout.isatty()
     screen = Console()
-    embedded.start()
-    try:
+    async with opened(settings) as model:
         done = await answer(
             problem,
             terms.budget,
-            generator=embedded.generator,
-            scorer=embedded.scorer,
+            generator=model.generator,
+            scorer=model.scorer,
             policy=policy_for(terms, choices=1),
             observe=_shown_on(screen) if interactive else ignore,
             seed=seed,
         )
-        notice = embedded.notice(problem)
-    finally:
-        await embedded.aclose()
+        notice = model.notice(problem)
     if interactive:
         _show(screen, done, notice)
     else:

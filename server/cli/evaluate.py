@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Hashable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,10 +16,13 @@ from router.evaluation.sweep import Arm, Item, Journal, Models, sweep, time
 from router.policy.default import DefaultPolicy
 from router.policy.fixed import FixedPolicy
 from router.policy.names import STRATEGIES
-from router.ports import Scores
+from router.ports import GeneratorError, Scores
 from router.types import Message, Problem, Sample
-from server.embedded import Embedded, fingerprint, load
+from server.embedded import fingerprint
 from server.embedded.problems import checker, family, splits
+from server.gateway import Model
+from server.settings import Settings
+from server.wiring import opened
 
 from .results import Results, summarise, table
 
@@ -50,8 +52,8 @@ def evaluate(order: Order) -> int:
         arms = [_arm(name.strip()) for name in (order.arms or _ALL).split(",")]
         items = _items(order)
         with _progress(errors) as progress:
-            results = asyncio.run(_run(order, arms, items, progress))
-    except (ValueError, OSError) as fault:
+            results = asyncio.run(_run(order, arms, items, Settings(), progress))
+    except (ValueError, OSError, GeneratorError) as fault:
         errors.print(str(fault), markup=False)
         return 2
     Console(width=max(Console().width, _WIDTH)).print(table(results))
@@ -86,40 +88,49 @@ def _correct(problem: family.Problem, answer: str | None) -> bool:
     return answer is not None and checker.is_correct(problem, answer)
 
 
-async def _run(order: Order, arms: Sequence[Arm], items: Sequence[Item], progress: Progress) -> Results:
-    journal = await _swept(order, arms, items, progress)
-    seconds = await _timed(order, arms, items, progress)
-    return summarise(order.split, order.seed, items, arms, journal, seconds, load().scorer.ratio)
+async def _run(
+    order: Order, arms: Sequence[Arm], items: Sequence[Item], settings: Settings, progress: Progress
+) -> Results:
+    journal, ratio = await _swept(order, arms, items, settings, progress)
+    seconds = await _timed(order, arms, items, settings, progress)
+    return summarise(order.split, order.seed, items, arms, journal, seconds, ratio)
 
 
-@asynccontextmanager
-async def _models() -> AsyncGenerator[Embedded]:
-    """Load the models anew: their caches know nothing of what another row has computed."""
-    embedded = load()
-    embedded.start()
-    try:
-        yield embedded
-    finally:
-        await embedded.aclose()
-
-
-async def _swept(order: Order, arms: Sequence[Arm], items: Sequence[Item], progress: Progress) -> Journal:
+async def _swept(
+    order: Order, arms: Sequence[Arm], items: Sequence[Item], settings: Settings, progress: Progress
+) -> tuple[Journal, float]:
     heading: dict[str, object] = {"problems": len(items), "seed": order.seed, "split": order.split}
-    heading["weights"] = fingerprint()
+    heading |= _identity(settings)
     path = None if order.json is None else order.json.with_suffix(".records.jsonl")
     bar = progress.add_task("answering", total=len(arms) * len(items))
     journal = Journal(path, heading, lambda: progress.advance(bar))
     progress.advance(bar, sum(journal.has(a.name, i) for a in arms for i in range(len(items))))
-    samples, scores = dict[Hashable, Sample](), dict[Hashable, Scores]()
+    samples, scores, ratio = dict[Hashable, Sample](), dict[Hashable, Scores](), 0.0
     for arm in arms:
-        async with _models() as embedded:
-            models = Models(RecordedGenerator(embedded.generator, samples), RecordedScorer(embedded.scorer, scores))
-            await sweep(arm, items, models, journal, seed=order.seed, concurrency=order.concurrency)
-    return journal
+        # Opened anew for each: embedded caches know nothing then of what another row has computed.
+        async with opened(settings) as model:
+            ratio = model.scorer.ratio if model.scorer else 0.0
+            await sweep(
+                arm, items, _recorded(model, samples, scores), journal, seed=order.seed, concurrency=order.concurrency
+            )
+    return journal, ratio
+
+
+def _recorded(model: Model, samples: dict[Hashable, Sample], scores: dict[Hashable, Scores]) -> Models:
+    scorer = RecordedScorer(model.scorer, scores) if model.scorer else None
+    return Models(RecordedGenerator(model.generator, samples), scorer)
+
+
+def _identity(settings: Settings) -> dict[str, object]:
+    """Return what the answers depend on: records of one model must not be continued with another."""
+    name, backend = next(iter(settings.backends.items()))
+    if not backend.generators:
+        return {"weights": fingerprint(settings.weights)}
+    return {"model": name, "generators": list(backend.generators), "scorers": list(backend.scorers)}
 
 
 async def _timed(
-    order: Order, arms: Sequence[Arm], items: Sequence[Item], progress: Progress
+    order: Order, arms: Sequence[Arm], items: Sequence[Item], settings: Settings, progress: Progress
 ) -> dict[str, list[float]]:
     """Take the time of a few problems of each level, one at a time, with nothing replayed."""
     levels = sorted({i.level for i in items})
@@ -127,8 +138,8 @@ async def _timed(
     bar = progress.add_task("timing", total=len(arms) * len(few))
     seconds = dict[str, list[float]]()
     for arm in arms:
-        async with _models() as embedded:
-            models = Models(embedded.generator, embedded.scorer)
+        async with opened(settings) as model:
+            models = Models(model.generator, model.scorer)
             seconds[arm.name] = await time(arm, few, models, order.seed, lambda: progress.advance(bar))
     return seconds
 

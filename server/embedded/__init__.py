@@ -6,8 +6,8 @@ from pathlib import Path
 
 from router.ports import Generator, Scorer
 from router.types import Problem
+from server.calibration import load_calibration
 
-from .calibration import load_calibration
 from .checkpoint import CheckpointError
 from .checkpoint import load as load_checkpoint
 from .engine import Engine
@@ -53,7 +53,7 @@ class Embedded:
 
 
 def load(weights: Path | None = None) -> Embedded:
-    """Load the generator and the verifier from `weights`/{generator,verifier}. Raises CheckpointError."""
+    """Load the generator and the verifier from `weights`/{generator,verifier}. Raises ValueError."""
     folder = weights or _WEIGHTS
     small, large = folder / "generator", folder / "verifier"
     tokenizer, judge = Tokenizer(small), Tokenizer(large)

@@ -10,8 +10,8 @@ from itertools import accumulate, pairwise
 
 from router.ports import ScorerError, Scores
 from router.types import Candidate, Finish, Problem
+from server.calibration import Calibration
 
-from .calibration import Calibration
 from .checkpoint import Floats
 from .engine import Engine, EngineError
 from .orders import Passage
@@ -53,7 +53,7 @@ class EmbeddedVerifier:
         """
         return prompt_tokens + tokens
 
-    async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+    async def score(self, problem: Problem, candidates: Sequence[Candidate], prompt_tokens: int) -> Scores:
         """Judge candidates; one without text gets no rewards. `tokens` leaves out cache hits and duplicates.
 
         Raises ScorerError.

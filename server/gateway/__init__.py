@@ -1,7 +1,9 @@
 """The HTTP side: OpenAI's wire in front of the router."""
 
-from .app import create_app
-from .deps import Deps, Exposition, Limits
-from .health import Readiness, prove
+from server.web.readiness import Readiness
 
-__all__ = ["Deps", "Exposition", "Limits", "Readiness", "create_app", "prove"]
+from .app import create_app
+from .deps import Condition, Deps, Exposition, Limits, Model
+from .health import prove
+
+__all__ = ["Condition", "Deps", "Exposition", "Limits", "Model", "Readiness", "create_app", "prove"]

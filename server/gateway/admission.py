@@ -2,7 +2,7 @@
 
 from types import TracebackType
 
-from .errors import overloaded
+from server.web.errors import overloaded
 
 
 class Admission:

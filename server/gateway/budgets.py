@@ -17,9 +17,10 @@ import http_sf
 
 from router.budget import Budget
 from router.policy.names import STRATEGIES
+from server.web.errors import ApiError, invalid
 
 from .deps import Limits
-from .errors import BUDGET_HEADER, ApiError, invalid
+from .errors import BUDGET_HEADER
 from .schemas import ChatRequest
 
 PRESETS: Mapping[str, int] = {"minimal": 1, "low": 4, "medium": 16, "high": 32, "max": 64, "auto": 64}

@@ -1,6 +1,6 @@
 """More than one answer back: `n` of the chat completions interface, which is not the N of the search."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from router.plan import Plan, Policy, Room
 from router.policy.default import DefaultPolicy
@@ -12,10 +12,14 @@ from .budgets import Grant
 
 @dataclass(frozen=True, slots=True)
 class AtLeast:
-    """A policy that finds `choices` solutions before another decides whether they are enough."""
+    """A policy that finds `choices` solutions before another decides whether they are enough.
+
+    With `apart` the other does not see them: a strategy that was asked for has not run because of them.
+    """
 
     policy: Policy
     choices: int
+    apart: bool = False
 
     def probe(self, room: Room) -> int:
         """Return at least as many samples as answers are wanted."""
@@ -23,10 +27,11 @@ class AtLeast:
 
     def plan(self, difficulty: Difficulty | None, room: Room) -> Plan:
         """Return what the other policy plans."""
-        return self.policy.plan(difficulty, room)
+        solutions = max(0, room.solutions - self.choices) if self.apart else room.solutions
+        return self.policy.plan(difficulty, replace(room, solutions=solutions))
 
 
 def policy_for(grant: Grant, choices: int) -> Policy:
     """Return the policy of one request: the pinned strategy, or the default, thrifty under `auto`."""
     policy = FixedPolicy(grant.strategy) if grant.strategy else DefaultPolicy(thrifty=grant.preset == "auto")
-    return AtLeast(policy, choices) if choices > 1 else policy
+    return AtLeast(policy, choices, apart=grant.strategy is not None) if choices > 1 else policy

@@ -1,14 +1,14 @@
 """What the gateway is given: ports and numbers, no classes of other rooms."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from router.ports import Generator, Scorer
 from router.types import Problem
 from server.report import RequestObserver
-
-from .health import Readiness
+from server.web.readiness import Readiness
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +30,50 @@ class Exposition:
     content_type: str
 
 
+def _no_notice(_problem: Problem) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a model is: `up` when it can answer now; `details` are for people who look at `/ready`."""
+
+    up: bool = True
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model that clients can ask for, under the name `id`.
+
+    `passes` names the fields of a request that the generator takes although nobody reads them here. `notice` says
+    what the model does not know, or None.
+    """
+
+    id: str
+    generator: Generator
+    scorer: Scorer | None
+    passes: frozenset[str] = frozenset()
+    notice: Callable[[Problem], str | None] = _no_notice
+    condition: Callable[[], Condition] = Condition
+
+
 @dataclass(frozen=True, slots=True)
 class Deps:
     """All that the application stands on.
 
-    `model` is the id that clients name. `notice` says what the model does not know, or None. `running` is
-    entered when the server starts and left when it has stopped; it opens and closes `readiness`.
+    A request that names no model gets the first of `models`. `running` is entered when the server starts and left
+    when it has stopped; it opens and closes `readiness`.
     """
 
-    model: str
+    models: tuple[Model, ...]
     version: str
-    generator: Generator
-    scorer: Scorer | None
-    notice: Callable[[Problem], str | None]
     observers: tuple[RequestObserver, ...]
     exposition: Callable[[], Exposition]
     readiness: Readiness
     running: Callable[[], AbstractAsyncContextManager[None]]
     limits: Limits
+
+    def model(self, name: str | None) -> Model | None:
+        """Return the model of this name, the first where none is named, or None."""
+        return self.models[0] if name is None else next((m for m in self.models if m.id == name), None)

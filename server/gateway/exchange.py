@@ -27,6 +27,8 @@ class Exchange:
         self.grant: Grant | None = None
         self.answer: Answer | None = None
         self.stream = False
+        self.model: str | None = None
+        self.cause: str | None = None
         self._observers = observers
         self._clock = asyncio.get_running_loop().time
         self._start = self._clock()
@@ -61,6 +63,8 @@ class Exchange:
             preset=self.grant.name if self.grant else None,
             budget=self.grant.budget if self.grant else None,
             answer=self.answer,
+            model=self.model,
+            cause=self.cause,
         )
         for observer in self._observers:
             _isolated(lambda o=observer: o.ended(report))

@@ -1,41 +1,16 @@
 """Liveness and readiness. Alive is a process that replies; ready is one whose models answer and that is to stay."""
 
 import asyncio
-import time
-from enum import StrEnum
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from router.ports import Draw, Generator, Tally
 from router.types import ROOT, Message, Problem
+from server.web.json import json_response
+from server.web.readiness import Readiness, State
 
-from .wire import json_response
-
-
-class State(StrEnum):
-    """The life of a server, in order."""
-
-    STARTING = "starting"
-    READY = "ready"
-    DRAINING = "draining"
-
-
-class Readiness:
-    """Whether new requests should come here. `since` is the Unix time at which the server started."""
-
-    def __init__(self) -> None:
-        self.state = State.STARTING
-        self.since = int(time.time())
-
-    def open(self) -> None:
-        """Note that the models answer."""
-        if self.state is State.STARTING:
-            self.state = State.READY
-
-    def drain(self) -> None:
-        """Ask for no more requests: the server is about to stop."""
-        self.state = State.DRAINING
+from .deps import Model
 
 
 async def prove(generator: Generator) -> None:
@@ -47,8 +22,8 @@ async def prove(generator: Generator) -> None:
         await asyncio.sleep(0)
 
 
-def routes(readiness: Readiness) -> APIRouter:
-    """Return `/health` (always 200) and `/ready` (503 unless ready)."""
+def routes(readiness: Readiness, models: tuple[Model, ...]) -> APIRouter:
+    """Return `/health` (always 200) and `/ready` (503 unless ready, and some model can answer)."""
     router = APIRouter()
 
     @router.api_route("/health", methods=["GET", "HEAD"])
@@ -57,7 +32,10 @@ def routes(readiness: Readiness) -> APIRouter:
 
     @router.api_route("/ready", methods=["GET", "HEAD"])
     async def ready() -> Response:  # pyright: ignore[reportUnusedFunction]
-        status = 200 if readiness.state is State.READY else 503
-        return json_response({"status": readiness.state.value}, status)
+        conditions = {model.id: model.condition() for model in models}
+        able = readiness.state is State.READY and any(c.up for c in conditions.values())
+        status = readiness.state.value if able or readiness.state is not State.READY else "down"
+        told = {name: {"up": c.up, **c.details} for name, c in conditions.items()}
+        return json_response({"status": status, "models": told}, 200 if able else 503)
 
     return router

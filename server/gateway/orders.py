@@ -7,11 +7,12 @@ from starlette.datastructures import Headers
 
 from router.plan import Policy
 from router.types import Problem
+from server.web.errors import invalid, model_not_found
 
 from .budgets import Grant, grant
 from .choices import policy_for
-from .deps import Deps
-from .errors import BUDGET_HEADER, invalid, model_not_found
+from .deps import Deps, Model
+from .errors import BUDGET_HEADER
 from .schemas import ChatRequest, parse
 
 
@@ -23,23 +24,24 @@ class Order:
     problem: Problem
     grant: Grant
     policy: Policy
-    model: str
+    model: Model
     seed: int
 
 
 def read(body: bytes, headers: Headers, deps: Deps) -> Order:
     """Return the order. Raises ApiError saying which field is at fault."""
     request = parse(body)
-    model = request.model or deps.model
-    if model != deps.model:
-        raise model_not_found(model, deps.model)
+    model = deps.model(request.model or None)
+    if model is None:
+        raise model_not_found(request.model or "", [m.id for m in deps.models])
+    request.refuse_all_but(model.passes)
     lines = headers.getlist(BUDGET_HEADER)
     granted = grant(request, ", ".join(lines) if lines else None, deps.limits)
     if request.choices > granted.samples:
         raise invalid(f"'n' is {request.choices}, but the budget allows {granted.samples} samples.", "n")
     return Order(
         request=request,
-        problem=request.problem(),
+        problem=request.problem(model.passes),
         grant=granted,
         policy=policy_for(granted, request.choices),
         model=model,

@@ -1,5 +1,7 @@
 """`GET /`: one page to try the server in a browser. It stands alone: nothing is loaded from elsewhere."""
 
+from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 
 from fastapi import APIRouter
@@ -15,10 +17,10 @@ _HEADERS = {
 }
 
 
-def routes() -> APIRouter:
-    """Return the page's route."""
-    options = "".join(f"<option>{name}</option>" for name in STRATEGIES)
-    page = Path(__file__).with_name("page.html").read_text(encoding="utf-8").replace("@@STRATEGIES@@", options)
+def routes(models: Iterable[str]) -> APIRouter:
+    """Return the route of the page, on which one of `models` can be chosen."""
+    page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    page = page.replace("@@STRATEGIES@@", _options(STRATEGIES)).replace("@@MODELS@@", _options(models))
     router = APIRouter()
 
     @router.get("/", response_class=HTMLResponse)
@@ -26,3 +28,7 @@ def routes() -> APIRouter:
         return HTMLResponse(page, headers=_HEADERS)
 
     return router
+
+
+def _options(names: Iterable[str]) -> str:
+    return "".join(f"<option>{escape(name)}</option>" for name in names)

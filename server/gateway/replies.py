@@ -68,7 +68,17 @@ def _choice(index: int, candidate: Candidate, account: str | None) -> dict[str, 
     message: dict[str, Any] = {"role": "assistant", "content": candidate.text, "refusal": None}
     if account is not None:
         message |= reasoning(account)
-    return {"index": index, "message": message, "logprobs": None, "finish_reason": finish_reason(candidate)}
+    return {
+        "index": index,
+        "message": message,
+        "logprobs": logprobs(candidate),
+        "finish_reason": finish_reason(candidate),
+    }
+
+
+def logprobs(candidate: Candidate) -> dict[str, Any] | None:
+    """Return what the backend says of each token, where the client has asked for it."""
+    return {"content": list(candidate.logprobs), "refusal": None} if candidate.logprobs else None
 
 
 def reasoning(text: str) -> dict[str, str]:
@@ -139,6 +149,8 @@ def headers(answer: Answer, grant: Grant) -> dict[str, str]:
         "X-Compute-Total": str(spent.compute),
         "X-Compute-Stopped": answer.stopped,
     }
+    if answer.degraded:
+        echoed["X-Compute-Degraded"] = ", ".join(what.partition(":")[0] for what in answer.degraded)
     if answer.difficulty:
         echoed["X-Compute-Difficulty"] = str(answer.difficulty.level)
     return echoed

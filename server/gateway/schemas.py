@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field
 
 from router import types
+from server.web.errors import invalid
+from server.web.validation import parsed
 
-from .errors import ApiError, invalid, unsupported
+from . import passed
+from .errors import unsupported
 
 MOST_CHOICES = 16
-_LOUDEST = 200
-"""Characters of a validation message that are repeated to the client."""
 
 
 class _Strict(BaseModel):
@@ -57,7 +57,7 @@ class Reasoning(_Strict):
 
 
 class ChatRequest(BaseModel):
-    """The fields that are read. Others are accepted, but `parse` refuses those whose meaning would be lost."""
+    """The fields that are read. Others are accepted; a model takes some of them, and some cannot be ignored."""
 
     model_config = ConfigDict(strict=True, extra="allow")
 
@@ -69,6 +69,8 @@ class ChatRequest(BaseModel):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     stop: str | Annotated[list[str], Field(fail_fast=True, max_length=4)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -91,8 +93,17 @@ class ChatRequest(BaseModel):
         """Whether the account of the search is sent."""
         return not (self.reasoning and self.reasoning.exclude)
 
-    def problem(self) -> types.Problem:
-        """Return the question for the router. Raises ApiError where it cannot be expressed."""
+    def refuse_all_but(self, passes: frozenset[str]) -> None:
+        """Raise ApiError for a field whose meaning would be lost, unless the model takes it, and for nonsense."""
+        for name, asks_for_nothing in _ASKS_FOR_NOTHING.items():
+            if name not in passes and not asks_for_nothing(self._given(name)):
+                raise unsupported(name)
+        if self.top_logprobs and not self.logprobs:
+            raise invalid("'top_logprobs' needs 'logprobs' to be true.", "top_logprobs")
+        passed.check({name: self._given(name) for name in passes})
+
+    def problem(self, passes: frozenset[str] = frozenset()) -> types.Problem:
+        """Return the question for the router, with the fields that it passes on. Raises ApiError where it cannot."""
         messages = tuple(types.Message(_ROLES.get(m.role, m.role), m.text()) for m in self.messages)
         if not any(m.role == "user" for m in messages):
             raise invalid("'messages' must hold at least one message of the role 'user'.", "messages")
@@ -102,7 +113,11 @@ class ChatRequest(BaseModel):
             temperature=self.temperature,
             top_p=1.0 if self.top_p is None else self.top_p,
             stop=self._stops(),
+            extra={name: value for name in sorted(passes) if (value := self._given(name)) is not None},
         )
+
+    def _given(self, name: str) -> Any:
+        return getattr(self, name, None)  # pydantic keeps extra fields as attributes, too
 
     def _stops(self) -> tuple[str, ...]:
         stops = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
@@ -128,35 +143,9 @@ _ASKS_FOR_NOTHING: Mapping[str, Callable[[Any], bool]] = {
 """Fields that cannot be ignored without giving another answer than was asked for, unless they ask for nothing."""
 
 
-def parse(body: bytes) -> ChatRequest:
-    """Return the request. Raises ApiError (400) naming the field at fault."""
-    try:
-        request = ChatRequest.model_validate_json(body)
-    except ValidationError as failure:
-        raise _refusal(failure) from None
-    for name, asks_for_nothing in _ASKS_FOR_NOTHING.items():
-        if not asks_for_nothing((request.model_extra or {}).get(name)):
-            raise unsupported(name)
-    return request
-
-
 _NAMES = {name for m in (ChatRequest, Message, Part, StreamOptions, Reasoning) for name in m.model_fields}
 
 
-def _refusal(failure: ValidationError) -> ApiError:
-    """Return the first fault only: a small body can hold a million."""
-    first = failure.errors(include_url=False, include_context=False, include_input=False)[0]
-    param = _param(first)
-    message = first["msg"][:_LOUDEST]
-    return invalid(f"'{param}': {message}." if param else f"{message}.", param)
-
-
-def _param(error: ErrorDetails) -> str | None:
-    """Return the field's name as in `messages[0].role`, without what pydantic adds for unions."""
-    param = ""
-    for part in error["loc"]:
-        if isinstance(part, int):
-            param += f"[{part}]"
-        elif part in _NAMES:
-            param += f".{part}" if param else part
-    return param or None
+def parse(body: bytes) -> ChatRequest:
+    """Return the request. Raises ApiError (400) naming the field at fault."""
+    return parsed(ChatRequest, body, _NAMES)

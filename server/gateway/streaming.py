@@ -11,15 +11,15 @@ from router.answering import Answer
 from router.events import Event, Observer, Sampled, Text
 from router.types import Candidate
 from server.report import Outcome
+from server.web.disconnect import ClientGone
 
 from . import errors, replies
-from .disconnect import ClientGone
 from .errors import BUDGET_HEADER
 from .exchange import Exchange
 from .orders import Order
 from .progress import Narrator
 from .replies import Envelope
-from .wire import DONE, KEEP_ALIVE, STREAM_HEADERS, sse
+from .sse import DONE, KEEP_ALIVE, STREAM_HEADERS, sse
 
 SILENCE = 10.0
 """Seconds without an event after which a comment keeps the connection alive."""
@@ -79,7 +79,7 @@ class Stream:
                 raise
             error = errors.of(failure, self._exchange.request_id)
             await self._write(sse(error.body()), more=False)
-            raise Broken(error.outcome) from failure
+            raise Broken(errors.outcome_of(error)) from failure
 
     async def _relay(self, think: Callable[[Observer], Awaitable[Answer]]) -> Answer:
         events = asyncio.Queue[Event | None]()
@@ -132,14 +132,21 @@ class Stream:
             yield self._chunk(index, {"content": piece})
 
     def _end(self, index: int, candidate: Candidate, **extra: Any) -> bytes:
-        return self._chunk(index, {}, replies.finish_reason(candidate), **extra)
+        return self._chunk(index, {}, replies.finish_reason(candidate), replies.logprobs(candidate), **extra)
 
     def _usage(self, usage: dict[str, Any], account: Account) -> bytes:
         content = self._envelope.around("chat.completion.chunk", choices=[], usage=usage, compute=account)
         return sse(content)
 
-    def _chunk(self, index: int, delta: dict[str, str], finish: str | None = None, **extra: Any) -> bytes:
-        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+    def _chunk(
+        self,
+        index: int,
+        delta: dict[str, str],
+        finish: str | None = None,
+        logprobs: dict[str, Any] | None = None,
+        **extra: Any,
+    ) -> bytes:
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
         if self._order.request.include_usage:
             extra["usage"] = None
         return sse(self._envelope.around("chat.completion.chunk", choices=[choice], **extra))

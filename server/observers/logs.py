@@ -1,10 +1,14 @@
 """One line a request. Never what was asked or answered."""
 
+import json
 import logging
 
 from server.report import Outcome, Report
 
 _log = logging.getLogger("cogitate.requests")
+
+_LONGEST = 300
+"""Characters of a cause."""
 
 
 class Log:
@@ -25,6 +29,7 @@ def _line(report: Report) -> str:
         "outcome": report.outcome.value,
         "seconds": f"{report.seconds:.3f}",
         "stream": report.stream,
+        "model": report.model,
         "budget": report.preset,
     }
     if report.answer:
@@ -38,4 +43,6 @@ def _line(report: Report) -> str:
             "lost": answer.lost,
             "degraded": bool(answer.degraded),
         }
+    if cause := report.cause or (", ".join(report.answer.degraded) if report.answer else ""):
+        pairs["cause"] = json.dumps(cause[:_LONGEST], ensure_ascii=False)  # in quotes, on one line
     return " ".join(f"{name}={value}" for name, value in pairs.items())

@@ -12,10 +12,9 @@ import pytest
 from openai import AsyncOpenAI
 
 from router.ports import Generator, GeneratorError
-from server import wiring
-from server.gateway.health import State
 from server.settings import Settings
-from server.wiring import build
+from server.web.readiness import State
+from server.wiring import build, models
 from tests.server.gateway.serving import serving
 
 QUESTION = "What is 17 * 3 + 4?"
@@ -80,7 +79,7 @@ async def test_a_server_whose_models_do_not_answer_lives_and_is_not_ready(monkey
         tried.set()
         raise GeneratorError("no")
 
-    monkeypatch.setattr(wiring, "prove", failing)
+    monkeypatch.setattr(models, "prove", failing)
     app, readiness = build(Settings())
     async with serving(app) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
         await asyncio.wait_for(tried.wait(), 10)

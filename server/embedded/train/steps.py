@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from server.embedded import calibration, checkpoint
+from server import calibration
+from server.embedded import checkpoint
 
 Floats = NDArray[np.float64]
 FEATURES = ("log1p_largest_surprise", "log1p_total_surprise", "log_length")

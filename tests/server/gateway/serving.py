@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from router.ports import Generator, Scorer
 from router.testing import FakeGenerator, FakeScorer
-from server.gateway import Deps, Exposition, Limits, Readiness, create_app
+from server.gateway import Condition, Deps, Exposition, Limits, Model, Readiness, create_app
 from server.report import Report
 
 LIMITS = Limits(default_budget="auto", max_samples=256, max_deadline=60.0, max_body_bytes=100_000, max_concurrency=8)
@@ -51,16 +51,24 @@ def deps(
     ready: bool = True,
     notice: str | None = None,
     watch: Watch | None = None,
+    passes: frozenset[str] = frozenset(),
+    condition: Callable[[], Condition] = Condition,
 ) -> Deps:
     readiness = Readiness()
     if ready:
         readiness.open()
     return Deps(
-        model="cogitate-embedded",
+        models=(
+            Model(
+                "cogitate-embedded",
+                generator or FakeGenerator(script),
+                scorer or FakeScorer(judge),
+                passes=passes,
+                notice=lambda _problem: notice,
+                condition=condition,
+            ),
+        ),
         version="0.1.0",
-        generator=generator or FakeGenerator(script),
-        scorer=scorer or FakeScorer(judge),
-        notice=lambda _problem: notice,
         observers=(watch,) if watch else (),
         exposition=lambda: Exposition(b"metric 1\n", "text/plain; version=0.0.4"),
         readiness=readiness,

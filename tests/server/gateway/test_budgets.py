@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from server.gateway.budgets import EFFORTS, PRESETS, Grant, check_default, grant
 from server.gateway.deps import Limits
-from server.gateway.errors import ApiError
 from server.gateway.schemas import ChatRequest, Reasoning
+from server.web.errors import ApiError
 
 from .serving import LIMITS, ask, deps, question
 

@@ -93,6 +93,14 @@ async def test_n_choices_come_back_best_first(budget: str) -> None:
     assert body["compute"]["answer"] in body["choices"][0]["message"]["content"]
 
 
+async def test_several_choices_do_not_keep_a_strategy_that_was_asked_for_from_running() -> None:
+    for strategy in ("dvts", "beam_search", "majority_voting"):
+        body = (await ask(n=3, headers={"X-Compute-Budget": f"samples=12, strategy={strategy}"})).json()
+        assert body["compute"]["plan"]["strategy"] == strategy
+        assert len(body["choices"]) == 3
+        assert 3 < body["compute"]["samples"] <= 12
+
+
 async def test_more_choices_than_samples_are_refused() -> None:
     response = await ask(headers={"X-Compute-Budget": "low"}, n=5)
     assert response.status_code == 400
@@ -122,9 +130,10 @@ async def test_a_notice_of_the_model_reaches_the_client() -> None:
 
 
 async def test_a_dead_scorer_degrades_the_answer_and_does_not_fail_it() -> None:
-    body = (await ask(deps(scorer=FakeScorer(judge, fail_after=0)), headers={"X-Compute-Budget": "high"})).json()
-    assert body["compute"]["answer"] == "42"
-    assert body["compute"]["degraded"]
+    reply = await ask(deps(scorer=FakeScorer(judge, fail_after=0)), headers={"X-Compute-Budget": "high"})
+    assert reply.json()["compute"]["answer"] == "42"
+    assert reply.json()["compute"]["degraded"] == ["scorer: the fake was told to fail"]
+    assert reply.headers["x-compute-degraded"] == "scorer"
 
 
 async def test_a_dead_generator_is_a_bad_gateway() -> None:
@@ -132,7 +141,9 @@ async def test_a_dead_generator_is_a_bad_gateway() -> None:
     response = await ask(deps(FakeGenerator(script, fail=True), watch=watch))
     assert response.status_code == 502
     assert error_of(response)["code"] == "generator_failed"
-    assert [report.outcome for report in watch.reports] == [Outcome.GENERATOR]
+    assert [(r.outcome, r.model, r.cause) for r in watch.reports] == [
+        (Outcome.GENERATOR, "cogitate-embedded", "the fake was told to fail")
+    ]
 
 
 async def test_a_deadline_without_any_answer_asks_for_no_retry() -> None:

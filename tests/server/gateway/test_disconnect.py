@@ -12,7 +12,6 @@ from router.ports import Draw, Tally
 from router.testing import FakeGenerator
 from router.types import Finish, Sample
 from server.gateway import create_app, streaming
-from server.gateway.disconnect import ClientGone, unless_gone
 from server.report import Outcome
 
 from .serving import LIMITS, Watch, deps, question, script, serving
@@ -108,51 +107,3 @@ async def test_a_client_that_does_not_read_counts_as_gone(monkeypatch: pytest.Mo
     await app(scope, received.get, send)
     assert watch.reports[0].outcome is Outcome.CANCELLED
     assert generator.active == 0
-
-
-async def test_work_that_ends_first_is_returned_and_the_watch_ends() -> None:
-    watching = asyncio.Event()
-
-    async def receive() -> dict[str, str]:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            watching.set()
-        raise AssertionError
-
-    async def work() -> int:
-        await asyncio.sleep(0)
-        return 7
-
-    assert await unless_gone(receive, work()) == 7
-    assert watching.is_set()
-
-
-async def test_what_work_raises_is_raised() -> None:
-    async def receive() -> dict[str, str]:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def work() -> None:
-        raise LookupError
-
-    with pytest.raises(LookupError):
-        await unless_gone(receive, work())
-
-
-async def test_a_disconnect_is_waited_for_until_the_work_has_cleaned_up() -> None:
-    cleaned: list[bool] = []
-
-    async def receive() -> dict[str, str]:
-        return {"type": "http.disconnect"}
-
-    async def work() -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await asyncio.sleep(0)
-            cleaned.append(True)
-
-    with pytest.raises(ClientGone):
-        await unless_gone(receive, work())
-    assert cleaned == [True]

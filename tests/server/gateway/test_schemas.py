@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from router.types import Message
-from server.gateway.errors import ApiError
 from server.gateway.schemas import ChatRequest, parse
+from server.web.errors import ApiError
 
 from .serving import ask, client, error_of, question
 
@@ -107,8 +107,24 @@ def test_a_field_at_fault_is_named(fields: dict[str, Any], param: str) -> None:
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(name: str, value: Any) -> None:
-    refusal = refusal_of(**{name: value})
-    assert (refusal.code, refusal.param) == ("unsupported_parameter", name)
+    with pytest.raises(ApiError) as refusal:
+        parsed(**{name: value}).refuse_all_but(frozenset())
+    assert (refusal.value.code, refusal.value.param) == ("unsupported_parameter", name)
+
+
+def test_what_a_model_takes_reaches_the_problem_and_nothing_else_does() -> None:
+    request = parsed(logprobs=True, top_logprobs=2, logit_bias={"5": 1}, top_k=3, min_p=None, hobby="chess")
+    passes = frozenset({"logprobs", "top_logprobs", "logit_bias", "top_k", "min_p"})
+    request.refuse_all_but(passes)
+    extra = {"logprobs": True, "top_logprobs": 2, "logit_bias": {"5": 1}, "top_k": 3}
+    assert request.problem(passes).extra == extra
+    assert parsed(top_k=3).problem().extra == {}
+
+
+def test_alternatives_need_log_probabilities() -> None:
+    with pytest.raises(ApiError, match="needs 'logprobs'") as refusal:
+        parsed(top_logprobs=2).refuse_all_but(frozenset({"logprobs", "top_logprobs"}))
+    assert refusal.value.param == "top_logprobs"
 
 
 def test_what_asks_for_nothing_or_may_be_ignored_is_accepted() -> None:

@@ -1,7 +1,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -162,10 +161,10 @@ async def test_progress_leaves_as_soon_as_there_has_been_a_sample() -> None:
                 yield each
 
     class Unhurried(FakeScorer):
-        async def score(self, problem: Problem, candidates: Sequence[Candidate]) -> Scores:
+        async def score(self, problem: Problem, candidates: Sequence[Candidate], prompt_tokens: int) -> Scores:
             for _ in range(10):
                 await asyncio.sleep(0)
-            return await FakeScorer.score(self, problem, candidates)
+            return await FakeScorer.score(self, problem, candidates, prompt_tokens)
 
     received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     received.put_nowait({"type": "http.request", "body": json.dumps(question(stream=True)).encode()})
@@ -206,7 +205,7 @@ def test_an_answer_in_pieces_is_the_answer(text: str) -> None:
 
 
 async def test_what_the_model_does_not_know_is_the_first_thing_a_client_reads() -> None:
-    limited = replace(deps(), notice=lambda _problem: "I only know sums.")
+    limited = deps(notice="I only know sums.")
     events = await stream(limited)
     assert written(events, "reasoning_content").startswith("I only know sums.\n")
     silent = await stream(limited, reasoning={"exclude": True})

@@ -37,4 +37,6 @@ ANSWERED = Report(
 
 REFUSED = Report("req_2", Outcome.INVALID, False, 0.001, None, None, None, None)
 
-FAILED = Report("req_3", Outcome.GENERATOR, False, 0.2, None, "auto", Budget(samples=64), None)
+FAILED = Report(
+    "req_3", Outcome.GENERATOR, False, 0.2, None, "auto", Budget(samples=64), None, model="math", cause='"a"\nbroke'
+)

@@ -28,3 +28,9 @@ def test_what_is_our_fault_is_a_warning(records: list[logging.LogRecord]) -> Non
 
 def test_neither_question_nor_answer_is_logged(records: list[logging.LogRecord]) -> None:
     assert not [record for record in records if "42" in record.getMessage()]
+
+
+def test_what_went_wrong_is_told_on_the_same_line(records: list[logging.LogRecord]) -> None:
+    assert records[0].getMessage().endswith('cause="scorer: gone"')
+    assert "cause=" not in records[1].getMessage()
+    assert records[2].getMessage().endswith("model=math budget=auto cause=" + r'"\"a\"\nbroke"')

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from server.embedded.calibration import Calibration
+from server.calibration import Calibration
 from server.embedded.train.logistic import Logistic
 from server.embedded.train.steps import FEATURES, step_features, step_lengths
 

@@ -1,0 +1,131 @@
+"""From settings to models: the embedded ones, or pools of generators with a scoring service beside them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from math import inf
+
+from router.ports import GeneratorError
+from server.embedded import load
+from server.gateway import Condition, Model, prove
+from server.generators import GeneratorOptions, PoolGenerator
+from server.prm.client import HttpScorer
+from server.settings import Backend, Settings
+from server.upstream import Pool, PoolOptions
+
+_RETRY = 1.0
+"""Seconds between two questions to a model that has never answered."""
+
+_PATIENCE = 10.0
+"""Seconds a program that is no server waits for its model."""
+
+PASSES = frozenset(
+    {
+        "allowed_token_ids",
+        "bad_words",
+        "cache_salt",
+        "chat_template_kwargs",
+        "frequency_penalty",
+        "ignore_eos",
+        "logit_bias",
+        "logprobs",
+        "min_p",
+        "min_tokens",
+        "presence_penalty",
+        "priority",
+        "repetition_penalty",
+        "stop_token_ids",
+        "top_k",
+        "top_logprobs",
+    }
+)
+"""Fields of a request that generators behind HTTP take. What a server of theirs does not know, it says or ignores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A model, and how what it runs on is started and closed."""
+
+    model: Model
+    start: Callable[[], Awaitable[None]]
+    aclose: Callable[[], Awaitable[None]]
+
+    async def proven(self, patience: float = inf) -> None:
+        """Return as soon as the model answers. Raises GeneratorError when it has not for `patience` seconds."""
+        clock = asyncio.get_running_loop().time
+        latest = clock() + patience
+        while True:
+            try:
+                return await prove(self.model.generator)
+            except GeneratorError:
+                if clock() >= latest:
+                    raise
+                await asyncio.sleep(_RETRY)
+
+
+def models_of(settings: Settings) -> tuple[Served, ...]:
+    """Return what is served, the default first. Embedded weights are read here. Raises ValueError."""
+    return tuple(
+        _remote(name, backend) if backend.generators else _embedded(name, settings)
+        for name, backend in settings.backends.items()
+    )
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncGenerator[Model]:
+    """Start the default model, for a program that is no server. Raises GeneratorError where it does not answer."""
+    served = models_of(settings)[0]
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(served.aclose)
+        await served.start()
+        await served.proven(_PATIENCE)
+        yield served.model
+
+
+def _embedded(name: str, settings: Settings) -> Served:
+    models = load(settings.weights)
+
+    async def start() -> None:
+        models.start()
+
+    return Served(Model(name, models.generator, models.scorer, notice=models.notice), start, models.aclose)
+
+
+def _remote(name: str, backend: Backend) -> Served:
+    pool = Pool(f"{name} generators", backend.generators, options=_pool(backend))
+    options = GeneratorOptions(
+        model=backend.served,
+        system=backend.system,
+        context=backend.context,
+        prefill=backend.prefill,
+        dialect=backend.dialect,
+    )
+    generator = PoolGenerator(pool, None, name, options)
+    scoring = Pool(f"{name} scorers", backend.scorers, options=_pool(backend)) if backend.scorers else None
+    scorer = HttpScorer(scoring, ratio=backend.scorer_ratio, timeout=backend.scorer_timeout) if scoring else None
+
+    async def start() -> None:
+        await asyncio.gather(generator.start(), *([scoring.start()] if scoring else []))
+
+    async def aclose() -> None:
+        await asyncio.gather(generator.aclose(), *([scoring.aclose()] if scoring else []))
+
+    def condition() -> Condition:
+        details = {"replicas": _replicas(pool), **({"scorers": _replicas(scoring)} if scoring else {})}
+        return Condition(up=generator.reachable, details=details)
+
+    return Served(Model(name, generator, scorer, passes=PASSES, condition=condition), start, aclose)
+
+
+def _pool(backend: Backend) -> PoolOptions:
+    return PoolOptions(
+        affinity=backend.affinity,
+        slots=backend.slots,
+        api_key=backend.api_key.get_secret_value() if backend.api_key else None,
+        stall_seconds=backend.stall_seconds,
+    )
+
+
+def _replicas(pool: Pool) -> dict[str, int]:
+    return {"healthy": pool.healthy, "known": len(pool.replicas)}
