@@ -3,15 +3,17 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 VENV := .venv
+VLLM_VENV ?= .venv-vllm
+LLAMACPP_VENV ?= .venv-llamacpp
 BIN := $(VENV)/bin
 # The embedded engine runs one thread per model; more BLAS threads only get in each other's way.
 export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test format lint types imports check clean
+.PHONY: help setup serve test test-vllm format lint types imports check clean
 
 help:  ## Show the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -47,9 +49,20 @@ imports: $(VENV)/.dev
 check: $(VENV)/.dev
 	$(BIN)/python -m pytest --cov --cov-report=term
 
+test-vllm: $(VENV)/.dev $(LLAMACPP_VENV)/.setup  ## Test on real vLLM and llama.cpp, which it installs (2.7 GB)
+	PYTHON=$(PYTHON) tools/install-vllm.sh $(VLLM_VENV)
+	COGITATE_VLLM=$(VLLM_VENV)/bin/vllm COGITATE_LLAMACPP=$(LLAMACPP_VENV)/bin/python \
+	  $(BIN)/python -m pytest tests/llamacpp tests/vllm
+
+$(LLAMACPP_VENV)/.setup: tests/llamacpp/requirements.txt
+	$(PYTHON) -m venv $(LLAMACPP_VENV)
+	@echo '*' > $(LLAMACPP_VENV)/.gitignore
+	$(LLAMACPP_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 format: $(VENV)/.dev  ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:  ## Remove the environment and all caches
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .coverage htmlcov dist build
+	rm -rf $(VENV) $(VLLM_VENV) $(LLAMACPP_VENV) .pytest_cache .ruff_cache .hypothesis .coverage htmlcov dist build
