@@ -182,7 +182,7 @@ class Drawing:
     async def _read(self, call: Call, batch: Sequence[Writing]) -> None:
         """Read one reply to its end, or until all has been read that is wanted."""
         if call.json:
-            self._take(read(await _whole(call), whole=True), batch)
+            self._take(read(await call.whole(LARGEST), whole=True), batch)
             self._conclude(batch, ended=True)
             return
         ended, events, loop, goodbye = False, Events(), asyncio.get_running_loop(), asyncio.timeout(None)
@@ -276,15 +276,6 @@ def _fed(events: Events, chunk: bytes) -> list[bytes]:
         return events.feed(chunk)
     except EventTooLarge as error:
         raise Unreachable(str(error)) from error
-
-
-async def _whole(call: Call) -> bytes:
-    body = bytearray()
-    async for chunk in call:
-        body += chunk
-        if len(body) > LARGEST:
-            raise Unreachable(f"a reply of more than {LARGEST} bytes")
-    return bytes(body)
 
 
 def _blames(refused: Refused, names: Collection[str], words: re.Pattern[str]) -> bool:

@@ -73,12 +73,7 @@ async def post(
 ) -> bytes:
     """POST the JSON `body` and return the whole reply, at most 64 MiB. Raises what `stream` raises."""
     async with stream(session, replica, path, body, headers=headers, deadline=deadline, options=options) as call:
-        reply = bytearray()
-        async for chunk in call:
-            reply += chunk
-            if len(reply) > _REPLY_BYTES:
-                raise Unreachable(f"{replica.url}{path} answers without end")
-        return bytes(reply)
+        return await call.whole(_REPLY_BYTES)
 
 
 class Call:
@@ -143,6 +138,15 @@ class Call:
             raise StopAsyncIteration
         self._watch.heard()
         return chunk
+
+    async def whole(self, most: int) -> bytes:
+        """Return the whole reply. Raises Unreachable for one of more than `most` bytes, and what iterating raises."""
+        reply = bytearray()
+        async for chunk in self:
+            reply += chunk
+            if len(reply) > most:
+                raise Unreachable(f"{self._url} answers without end: more than {most} bytes")
+        return bytes(reply)
 
     async def _start(self) -> None:
         try:
