@@ -42,6 +42,18 @@ HOSTILE = {
     "step digits": "step " + "1" * 10 * _N + "x",
     "think": "<think>" * _N,
     "unthink": "</think>" * _N,
+    "questions": "answer to " + '"' * 10 * _N,
+    "quotes": 'answer to "a" "' * _N,
+    "joined boxes": "\\boxed{1} and " * _N,
+    "fences": "```" * _N,
+    "fences of code": "```python\n" * _N,
+    "calculations": "1+" * 5 * _N,
+    "units of calculations": "So " + "1 ab " * _N,
+    "calculations in brackets": "(" * 10 * _N + "1+1 = 2",
+    "sentences": "Yes. " * _N,
+    "remarks": "1 + 1 = 2.\n\n" + "Yes.\n" * _N,
+    "is": "1 is " * _N,
+    "equations of one answer": "The answer is " + "1 + 1 = " * _N,
     "a box of letters": "\\boxed{" + "a" * 390 + "}",
     "a box of braces": "\\boxed{" + "{}" * 190 + "}",
     "a box of wrappers": "\\boxed{" + "$" * 390 + "}",
@@ -149,3 +161,8 @@ def test_splitting_undoes_joining_by_blank_lines(steps: list[str]):
 @given(st.sampled_from([answer for _, answer in [*BOXES, *HASHES, *SAID]]))
 def test_tidying_twice_changes_nothing(answer: str):
     assert tidy(tidy(answer)) == tidy(answer)
+
+
+@pytest.mark.parametrize("answer", ["5!", "n!", "(n-1)!", r"\sum_{k=1}^{9} k", r"\frac{6!}{2}", "2x + 3y = 5"])
+def test_tidying_leaves_mathematics_alone(answer: str):
+    assert tidy(answer) == answer
