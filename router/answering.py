@@ -1,6 +1,6 @@
-"""The whole router on one page: measure, probe, plan, search, aggregate.
+"""The whole router on one page: measure, then plan, search and grade in rounds, then aggregate.
 
-An anytime algorithm: budget, deadline or failures end the search, and what has finished is aggregated.
+An anytime algorithm: budget, deadline, failures or having enough end the search, and what has finished is aggregated.
 """
 
 import asyncio
@@ -9,14 +9,25 @@ from math import ceil, inf
 
 from .aggregation import Aggregate, aggregate
 from .budget import Budget, Ledger, Spent
-from .difficulty.probe import probe
+from .difficulty.probe import grade, probe
 from .equality import Equivalence, key
 from .events import Answered, Observer, Planned, Probed, ignore
-from .plan import Plan, Policy, Room
+from .plan import Plan, Policy, Room, Strategy
 from .ports import Generator, GeneratorError, Measure, Scorer
 from .search import Search
+from .stopping import Agreed
 from .strategies.greedy import Greedy
+from .strategies.majority_voting import MajorityVoting
 from .types import Difficulty, Problem, Verdict
+
+_MOST_ROUNDS = 1000
+"""Plans that one question may have: a policy that never has enough, without any budget, would go on forever."""
+
+_FEWEST = 2
+"""Solutions that have something to agree on."""
+
+_SHIFT = 0.1
+"""A difficulty that has changed by so much is worth telling."""
 
 
 class NoAnswer(Exception):
@@ -31,7 +42,9 @@ class NoAnswer(Exception):
 class Answer:
     """What was decided, what it took, and why it ended.
 
-    `stopped` is "complete" (what was planned ran), "agreed" (more would not change it), "budget" or "deadline".
+    `stopped` is "complete" (what was planned ran), "agreed" (more would not change it, or not enough to be worth it),
+    "budget" or "deadline". `difficulty` is what the policy made of the solutions before the last plan, or else what
+    they show: None where that is a single one.
     """
 
     verdict: Verdict
@@ -52,6 +65,7 @@ class _Course:
 
     plan: Plan
     difficulty: Difficulty | None = None
+    told: Difficulty | None = None
     stopped: str = "complete"
 
 
@@ -88,6 +102,7 @@ async def answer(
         judged_by=None if soft is None or hard is None else hard - 0.25 * (hard - soft),
         seed=seed,
         observe=observe,
+        equivalence=equivalence,
     )
     try:
         async with asyncio.timeout_at(hard):
@@ -111,32 +126,84 @@ async def _think(
     """Probe if the policy wants to, then plan and search until it wants no more or nothing more comes."""
     samples = policy.probe(_room(search))
     if samples:
-        course.difficulty = await probe(search, samples, equivalence)
+        course.difficulty = course.told = await probe(search, samples, equivalence)
         observe(Probed(course.difficulty))
-    while search.stopped is None:
-        before = len(search.solutions)
-        plan = policy.plan(course.difficulty, _room(search))
-        observe(Planned(plan.name, plan.n, plan.aggregate, plan.reason))
+    chances = 1
+    for _ in range(_MOST_ROUNDS):
+        if search.stopped:
+            break
+        before, lost = _progress(search), search.lost
+        plan = _planned(search, policy, course, observe, equivalence)
         if plan.strategy is None:
             course.stopped = plan.stopped
             course.plan = plan if course.plan.strategy is None else course.plan
             return
         course.plan = plan
-        search.reduce_by(plan.reduce)
-        search.live = live and plan.n == 1 and not (before or plan.provisional)
-        await plan.strategy(search)
-        if len(search.solutions) == before:
-            break
+        search.live = live and plan.n == 1 and not (search.solutions or plan.provisional)
+        await _carried_out(plan, plan.strategy, search)
+        if _progress(search) == before:
+            if search.stopped or chances < 1 or not _worth_another(search, plan, lost):
+                break
+            chances -= 1
+            if search.lost == lost:  # it came, and was empty: a greedy one would be so again
+                await _one_sample(search, course, observe, MajorityVoting(1), "the first sample was empty")
     if search.stopped == "budget" and not (search.solutions or search.unfinished):
-        await _answer_unjudged(search, course, observe, live=live)
+        search.live = live
+        await _one_sample(search, course, observe, Greedy(), "too little for judging")
 
 
-async def _answer_unjudged(search: Search, course: _Course, observe: Observer, *, live: bool) -> None:
-    """Draw one sample where the budget pays for nothing that is also judged."""
-    course.plan = Plan(Greedy(), Aggregate.MAJORITY, reason="too little for judging")
-    observe(Planned(Greedy.name, 1, Aggregate.MAJORITY, course.plan.reason))
-    search.live = live
-    await Greedy()(search)
+def _planned(search: Search, policy: Policy, course: _Course, observe: Observer, equivalence: Equivalence) -> Plan:
+    """Ask for the next plan, by all that the solutions so far show, and tell what is new."""
+    shown = grade(search.solutions, equivalence) if search.solutions else None
+    plan = policy.plan(shown, _room(search))
+    lone = shown is not None and shown.samples < _FEWEST  # one solution agrees with itself: no evidence
+    course.difficulty = plan.difficulty or (None if lone else shown)
+    of_use = plan.difficulty is not None or plan.strategy is not None
+    if course.difficulty and of_use and _differ(course.difficulty, course.told):
+        course.told = course.difficulty
+        observe(Probed(course.difficulty))
+    observe(Planned(plan.name, plan.n, plan.aggregate, plan.reason))
+    return plan
+
+
+def _differ(difficulty: Difficulty, told: Difficulty | None) -> bool:
+    return told is None or difficulty.level != told.level or abs(difficulty.score - told.score) >= _SHIFT
+
+
+async def _carried_out(plan: Plan, strategy: Strategy, search: Search) -> None:
+    """Run a plan to its end, or until its rule says that the rest is not worth it."""
+    search.reduce_by(plan.reduce)
+    search.stop_when(plan.stopping, plan.n, plan.aggregate)
+    try:
+        await strategy(search)
+    except* Agreed:  # it has gone through the groups of tasks, which have cancelled what was in flight
+        search.abandon()
+
+
+def _progress(search: Search) -> tuple[int, int, bool]:
+    """Return how many solutions there are, how many of them are judged, and whether there still is who could judge.
+
+    A round must change one of them: to lose the scorer is news, too, which a policy can plan with.
+    """
+    return len(search.solutions), sum(s.value is not None for s in search.solutions), search.verified
+
+
+def _worth_another(search: Search, plan: Plan, lost: int) -> bool:
+    """Tell whether to go on after a round that has brought nothing, where `lost` samples had been lost before it.
+
+    Small rounds are easily lost as a whole, where of one large round a part would have come.
+    """
+    failure = search.failure
+    if failure and (failure.refusal or failure.busy):
+        return False
+    return plan.provisional or (bool(search.solutions) and search.lost > lost)
+
+
+async def _one_sample(search: Search, course: _Course, observe: Observer, strategy: Strategy, reason: str) -> None:
+    """Draw one sample that is not judged, where what was planned brought none."""
+    course.plan = Plan(strategy, Aggregate.MAJORITY, reason=reason)
+    observe(Planned(strategy.name, 1, Aggregate.MAJORITY, reason))
+    await _carried_out(course.plan, strategy, search)
 
 
 def _concluded(
@@ -195,7 +262,7 @@ def _deadlines(start: float, seconds: float | None) -> tuple[float | None, float
 
 
 def _room(search: Search) -> Room:
-    ledger, solutions = search.ledger, len(search.solutions)
+    ledger, (solutions, judged, _) = search.ledger, _progress(search)
     length = ceil(ledger.spent.tokens / solutions) if solutions else None
     return Room(
         samples=_whole(ledger.samples_left),
@@ -207,6 +274,7 @@ def _room(search: Search) -> Room:
         plain=length,
         worst=search.price(search.longest),
         elapsed=search.seconds_spent,
+        unjudged=solutions - judged,
     )
 
 

@@ -8,7 +8,7 @@ equivalents: a scorer token costs as many generator tokens as the scorer is larg
 import asyncio
 import math
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 Price = Callable[[int], int]
@@ -102,6 +102,7 @@ class Ledger:
         self._held_compute = 0
         self._spent = Spent()
         self._waiting: list[asyncio.Future[None]] = []
+        self._settling = set[Hold]()
         self.overrun = 0
         """Compute charged beyond what had been set aside: a backend that ignored its limit."""
 
@@ -142,10 +143,25 @@ class Ledger:
                 return self._take(fitting, tokens, price(tokens))
             if self.samples_left < 1:
                 return None
-            if not self._held_tokens:  # what is held for judging is given back only after this returns
+            if not (self._held_tokens or self._settling):  # what waits to be judged is given back only after this
                 short = self._shortened(tokens, price)
                 return self._take(1, short, price(short)) if short >= max(1, least()) else None
             await self._change()
+
+    def set_aside(self, compute: int) -> Hold | None:
+        """Set compute aside for what draws no sample; None where so much is not left."""
+        if compute > self.compute_left:
+            return None
+        self._held_compute += compute
+        return Hold(self, 0, 0, compute)
+
+    def settling(self, holds: Iterable[Hold]) -> Hold:
+        """Return one hold that takes over what these set aside, and will soon give it back: `reserve` waits for it."""
+        whole = Hold(self, 0, 0, 0)
+        for hold in holds:
+            whole.merge(hold)
+        self._settling.add(whole)
+        return whole
 
     def hand_on(self, samples: int = 1) -> None:
         """Give the samples of paths that end here, unfinished, to paths yet to come."""
@@ -169,6 +185,7 @@ class Ledger:
         self._held_compute -= freed
         hold.tokens = 0
         hold.compute -= freed
+        self._settling.discard(hold)
         self._wake()
 
     def _fitting(self, count: int, tokens: int, price: int) -> int:

@@ -15,14 +15,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """The probe has ended."""
+    """What is known of the question has changed: after a probe, and before plans made with what has come since."""
 
     difficulty: Difficulty
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The policy has chosen. `strategy` is None when what the probe found is enough."""
+    """The policy has chosen. `strategy` is None when what has been found is enough."""
 
     strategy: str | None
     n: int
@@ -65,6 +65,13 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Aborted:
+    """`samples` samples were cancelled while they were drawn, because more would not be worth it."""
+
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
 class Degraded:
     """The search goes on without a part of it, e.g. without its scorer."""
 
@@ -82,7 +89,7 @@ class Answered:
     stopped: str
 
 
-Event = Text | Probed | Planned | Sampled | Scored | Pruned | Lost | Degraded | Answered
+Event = Text | Probed | Planned | Sampled | Scored | Pruned | Lost | Aborted | Degraded | Answered
 
 Observer = Callable[[Event], None]
 """Called on the event loop for every event: it must not block and must not raise."""

@@ -36,6 +36,7 @@ class Judging:
         self._observe = observe
         self._deadline = deadline
         self._holds = dict[tuple[int, ...], Hold]()
+        self._judging = set[tuple[int, ...]]()
 
     @property
     def possible(self) -> bool:
@@ -53,29 +54,61 @@ class Judging:
         hold.keep(self.price(candidate.tokens))
         self._holds[candidate.path] = hold
 
+    def fund(self, candidates: Iterable[Candidate]) -> list[Candidate]:
+        """Set aside what judging takes where nothing was; return those it was enough for, up to the first too dear."""
+        funded = list[Candidate]()
+        for candidate in candidates:
+            hold = self._ledger.set_aside(self.price(candidate.tokens))
+            if hold is None:
+                break
+            self._holds[candidate.path] = hold
+            funded.append(candidate)
+        return funded
+
+    def awaits(self, candidate: Candidate) -> bool:
+        """Tell whether a judgement of this candidate is paid for and under way."""
+        return candidate.path in self._holds or candidate.path in self._judging
+
     async def judge(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Return the candidates with their rewards and values, or as they were if the scorer fails."""
+        paths = [c.path for c in candidates]
+        purse = self._ledger.settling(h for path in paths if (h := self._holds.pop(path, None)))
+        self._judging.update(paths)
+        try:
+            return await self._judged(candidates, purse)
+        finally:
+            self._judging.difference_update(paths)
+            purse.release()
+
+    def close(self) -> None:
+        """Give back what is still set aside for judgements that an interrupted search did not come to."""
+        for hold in self._holds.values():
+            hold.release()
+        self._holds.clear()
+
+    async def _judged(self, candidates: Sequence[Candidate], purse: Hold) -> list[Candidate]:
         scorer = self._scorer
-        if scorer is None:  # it may have failed since something was set aside for it
-            self._give_back(c.path for c in candidates)
+        if scorer is None or not candidates:  # it may have failed since something was set aside for it
             return list(candidates)
-        if not candidates:
-            return []
         try:
             scores = await self._scores(scorer, candidates)
             rewards = _checked(scores.rewards, len(candidates))
-            self._pay(candidates, scores.tokens, scorer.ratio)
         except ScorerError as failure:
-            if self._scorer is not None:  # branches that are judged at the same time fail together
-                self._scorer = None
-                self.degraded = (*self.degraded, f"scorer: {failure}")
-                self._observe(Degraded(self.degraded[-1]))
+            self._give_up(f"scorer: {failure}")
             return list(candidates)
-        finally:
-            self._give_back(c.path for c in candidates)
+        except asyncio.CancelledError:  # how far it has come, nobody knows: at most so far
+            purse.judged(sum(scorer.bill(self._prompt_tokens, c.tokens) for c in candidates), purse.compute)
+            raise
+        purse.judged(scores.tokens, ceil(scorer.ratio * scores.tokens))
         judged = [c.judged(r, reduce(r, self.reduce)) for c, r in zip(candidates, rewards, strict=True)]
         self._observe(Scored(len(judged), scores.tokens, max(c.value or 0.0 for c in judged)))
         return judged
+
+    def _give_up(self, reason: str) -> None:
+        if self._scorer is not None:  # branches that are judged at the same time fail together
+            self._scorer = None
+            self.degraded = (*self.degraded, reason)
+            self._observe(Degraded(reason))
 
     async def _scores(self, scorer: Scorer, candidates: Sequence[Candidate]) -> Scores:
         try:
@@ -83,22 +116,6 @@ class Judging:
                 return await scorer.score(self._problem, candidates, self._prompt_tokens)
         except TimeoutError:
             raise ScorerError("no rewards came in time") from None
-
-    def close(self) -> None:
-        """Give back what is still set aside for judgements that an interrupted search did not come to."""
-        self._give_back(list(self._holds))
-
-    def _pay(self, candidates: Sequence[Candidate], scorer_tokens: int, ratio: float) -> None:
-        purse = Hold(self._ledger, 0, 0, 0)
-        for candidate in candidates:
-            purse.merge(self._holds.pop(candidate.path))
-        purse.judged(scorer_tokens, ceil(ratio * scorer_tokens))
-        purse.release()
-
-    def _give_back(self, paths: Iterable[tuple[int, ...]]) -> None:
-        for path in paths:
-            if hold := self._holds.pop(path, None):
-                hold.release()
 
 
 def _checked(rewards: Sequence[Sequence[float]], candidates: int) -> list[tuple[float, ...]]:

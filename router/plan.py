@@ -5,6 +5,7 @@ from typing import ClassVar, Protocol
 
 from .aggregation import Aggregate, Reduce
 from .search import Search
+from .stopping import Stopping
 from .types import Difficulty
 
 
@@ -16,7 +17,7 @@ class Strategy(Protocol):
 
     @property
     def n(self) -> int:
-        """Solution paths it explores."""
+        """Solution paths it explores; 0 only judges what is there."""
         ...
 
     async def __call__(self, search: Search, /) -> None:
@@ -31,6 +32,9 @@ class Plan:
     Without a strategy there is nothing more to do, and `stopped` says why: "complete" (what was planned has run),
     "agreed" (more would not change the answer), "budget" or "deadline". A `provisional` plan has another after it:
     its text is not the answer yet.
+
+    `stopping` is the rule that ends the search while the plan runs; of a best-of-N it can say nothing, since the most
+    valuable solution may always be still to come. `difficulty` is what the policy knows better than it was told.
     """
 
     strategy: Strategy | None
@@ -39,6 +43,8 @@ class Plan:
     reason: str = ""
     stopped: str = "complete"
     provisional: bool = False
+    stopping: Stopping | None = None
+    difficulty: Difficulty | None = None
 
     @property
     def name(self) -> str | None:
@@ -57,7 +63,7 @@ class Room:
 
     `verified` says whether there is a scorer. `solutions` have finished in the `elapsed` seconds so far; one as long
     as they are costs `typical` compute with its judgement and `plain` without (None before the first), and one as
-    long as may be costs `worst` with its judgement.
+    long as may be costs `worst` with its judgement. `unjudged` of the solutions have no value yet.
     """
 
     samples: int | None
@@ -69,6 +75,7 @@ class Room:
     plain: float | None = None
     worst: int = 0
     elapsed: float = 0.0
+    unjudged: int = 0
 
     def short(self, seconds: float, samples: int) -> bool:
         """Tell whether less is left than `seconds`, or than `samples` judged samples may take at worst.
@@ -83,7 +90,7 @@ class Room:
         """What is missing for one more sample: "budget", "deadline", or "complete" where nothing is or may be."""
         if self.samples == 0:
             return "complete"
-        if self.tokens is not None and self.tokens < (self.typical or 0):
+        if self.tokens is not None and self.tokens < (self.typical or 0) + self._owed:
             return "budget"
         return "complete" if self.affordable(1) else "deadline"
 
@@ -91,24 +98,30 @@ class Room:
         """Return how many more samples to start: at most `most`, and at least 1 as long as there is no solution.
 
         No more than the samples left, than the tokens left pay for at the typical price, and than fit into half
-        of the time left at the pace so far, as if many at once were no faster than one after the other.
+        of the time left at the pace so far, as if many at once were no faster than one after the other. Before more
+        are judged, what has finished unjudged is.
         """
         bounds = [most] if self.samples is None else [most, self.samples]
         price = self.typical if judged else self.plain
         if self.tokens is not None and price:
-            bounds.append(int(self.tokens / price))
+            bounds.append(int((self.tokens - (self._owed if judged else 0.0)) / price))
         if self.seconds is not None and self.elapsed > 0 and self.solutions:
             bounds.append(int(self.solutions * self.seconds / self.elapsed / 2))
         return max(0 if self.solutions else 1, min(bounds))
 
+    @property
+    def _owed(self) -> float:
+        """What judging the solutions without a value takes, before others are judged."""
+        return self.unjudged * ((self.typical or 0.0) - (self.plain or self.typical or 0.0))
+
 
 class Policy(Protocol):
-    """Chooses how to think. Synchronous and pure: a function of what it is told."""
+    """Chooses how to think, again after every round. Synchronous and pure: a function of what it is told."""
 
     def probe(self, room: Room) -> int:
         """Return how many samples to draw before planning; 0 to plan at once."""
         ...
 
     def plan(self, difficulty: Difficulty | None, room: Room) -> Plan:
-        """Return the plan; `difficulty` is None when there was no probe."""
+        """Return the next plan; `difficulty` is what the solutions so far show, None before the first."""
         ...

@@ -1,21 +1,25 @@
 """The workbench a strategy works on: it spends, scores, records, reports and cancels, once, for all of them.
 
-Running out of budget or time ends the search, never the request: what has finished stays in `solutions`.
+Running out of budget or time, or having enough, ends the search and not the request: `solutions` has what finished.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
-from hashlib import blake2b
+from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
-from .aggregation import Reduce
+from .aggregation import Aggregate, Reduce
 from .budget import Hold, Ledger
-from .events import Lost, Observer, Pruned, Sampled, Text, ignore
+from .drawing import Mode, derived, drawn, order
+from .equality import Equivalence, key
+from .events import Aborted, Lost, Observer, Pruned, Sampled, ignore
 from .extraction import stated
 from .judging import Judging
-from .ports import Draw, Generator, GeneratorError, Measure, Scorer, Tally
+from .paths import Paths
+from .ports import Draw, Generator, GeneratorError, Measure, Scorer
+from .stopping import Stopping
 from .types import Candidate, Finish, Problem, Sample
 
 SEARCH_TEMPERATURE = 0.8
@@ -26,10 +30,11 @@ Branch = Callable[[Candidate], Coroutine[Any, Any, None]]
 
 
 class Search:
-    """One search for an answer to one problem, with four verbs: extend, rollout, keep, concurrently.
+    """One search for an answer to one problem, with five verbs: extend, rollout, review, keep, concurrently.
 
     Every sample it draws is paid from `ledger`; nothing new starts after `deadline`, and no judgement is waited for
-    after `judged_by` (event-loop times).
+    after `judged_by` (event-loop times). Where a rule was set with `stop_when`, the verbs that bring solutions raise
+    Agreed, and TaskGroups groups of it, as soon as there are enough.
     """
 
     def __init__(
@@ -45,13 +50,14 @@ class Search:
         judged_by: float | None = None,
         seed: int = 0,
         observe: Observer = ignore,
+        equivalence: Equivalence = key,
     ) -> None:
         self.problem = problem
         self.ledger = ledger
         self.longest = longest
         """The most tokens one answer may have."""
         self.stopped: str | None = None
-        """Why the search had to stop early: "budget" or "deadline"."""
+        """Why the search has stopped early: "agreed", "budget" or "deadline"."""
         self.lost = 0
         self.failure: GeneratorError | None = None
         """How the last call that failed did so."""
@@ -62,21 +68,20 @@ class Search:
         self._start = asyncio.get_running_loop().time()
         self._seed = seed
         self._observe = observe
-        self._solutions = dict[tuple[int, ...], Candidate]()
-        self._open = dict[tuple[int, ...], Candidate]()
-        self._stuck = dict[tuple[int, ...], Candidate]()
+        self._paths = Paths(equivalence)
         self._drawn = Counter[tuple[int, ...]]()
+        self._in_flight = 0
         self._judging = Judging(scorer, problem, measure.prompt_tokens, ledger, observe, judged_by)
 
     @property
     def solutions(self) -> list[Candidate]:
-        """The finished candidates so far, ordered by path: not by the accident of arrival."""
-        return [self._solutions[path] for path in sorted(self._solutions)]
+        """The finished candidates so far, ordered by path."""
+        return self._paths.solutions
 
     @property
     def unfinished(self) -> list[Candidate]:
         """Paths that were neither finished nor pruned, the longest first."""
-        return sorted([*self._open.values(), *self._stuck.values()], key=lambda c: (-c.tokens, c.path))
+        return self._paths.unfinished
 
     @property
     def seconds_spent(self) -> float:
@@ -106,6 +111,17 @@ class Search:
         """Let step rewards become values in this way from now on."""
         self._judging.reduce = how
 
+    def stop_when(self, stopping: Stopping | None, n: int, how: Aggregate) -> None:
+        """Ask this rule from now on, at each vote, whether the rest of `n` paths is worth it; None asks nothing."""
+        self._paths.stop_when(stopping, n, how, verified=self.verified)
+
+    def abandon(self) -> None:
+        """Note that the search has enough, and that what it was drawing has been cancelled."""
+        self.stopped = "agreed"
+        if self._in_flight:
+            self.ledger.hand_on(self._in_flight)
+            self._observe(Aborted(self._in_flight))
+
     async def extend(self, parents: Sequence[Candidate], k: int) -> list[Candidate]:
         """Draw `k` children of each parent, one step longer, and judge them; in order of parent and index.
 
@@ -128,12 +144,22 @@ class Search:
         children = await self._grow(parents, k, whole=True, judge=judge, temperature=temperature)
         return await self._judged(children) if judge else children
 
+    async def review(self) -> list[Candidate]:
+        """Judge the solutions that nobody has judged yet, in order of path, as many as the budget pays for."""
+        unjudged = [s for s in self.solutions if s.value is None and not self._judging.awaits(s)]
+        if not (unjudged and self.verified and self._in_time()):
+            return []
+        funded = self._judging.fund(unjudged)
+        if len(funded) < len(unjudged):
+            self.stopped = self.stopped or "budget"
+        return await self._judged(funded)
+
     def keep(self, candidates: Sequence[Candidate], k: int) -> list[Candidate]:
         """Return the `k` most valuable; the others are pruned and their samples handed on."""
         ranked = sorted(candidates, key=lambda c: -(c.value or 0.0))  # stable: ties go to the lower index
         pruned = [c for c in ranked[k:] if not c.finished]
         for candidate in pruned:
-            if self._open.pop(candidate.path, None):
+            if self._paths.prune(candidate.path):
                 self.ledger.hand_on()
         if pruned:
             self._observe(Pruned(tuple(c.path for c in pruned)))
@@ -154,7 +180,8 @@ class Search:
         if not self.verified:
             self._in_time()  # it may have been the clock that lost the scorer
         for candidate in judged:
-            self._record(candidate)
+            self._paths.record(candidate)
+        self._paths.count(judged, self.ledger.spent.compute)
         return judged
 
     async def _grow(
@@ -167,20 +194,18 @@ class Search:
         temperature: float | None = None,
     ) -> list[Candidate]:
         wish = self.problem.temperature or SEARCH_TEMPERATURE
-        mode = _Mode(whole, judge, wish if temperature is None else temperature)
+        mode = Mode(whole, judge, wish if temperature is None else temperature)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._children(p, k, mode)) for p in parents]
         return [child for task in tasks for child in task.result()]
 
-    async def _children(self, parent: Candidate, k: int, mode: "_Mode") -> list[Candidate]:
+    async def _children(self, parent: Candidate, k: int, mode: Mode) -> list[Candidate]:
         """Draw up to `k` children, as many at a time as the budget lets start."""
         room = self.longest - parent.tokens
         if room < 1 or not self._in_time():
             return []
-        if self._open.pop(parent.path, None):
+        if self._paths.leave(parent):
             self.ledger.hand_on()  # the first child takes over its parent's sample
-        if parent.path:
-            self._stuck[parent.path] = parent  # until a child has come: what is here may be all there is at the end
         calls = list[asyncio.Task[list[Candidate]]]()
         holds = list[Hold]()
         try:
@@ -197,59 +222,36 @@ class Search:
                         break
                     first = self._drawn[parent.path]
                     self._drawn[parent.path] += hold.count
+                    self._in_flight += hold.count
                     k -= hold.count
-                    draw = self._draw(parent, hold, first, mode)
+                    seed = derived(self._seed, parent.path) + first
+                    draw = order(self.problem, parent, hold, mode, seed % 2**63, self._deadline)
                     calls.append(group.create_task(self._call(draw, first, hold, mode)))
         finally:
             for hold in holds:
                 hold.release()  # a call that was cancelled before it began released nothing
         children = [child for call in calls for child in call.result()]
         if children:
-            self._stuck.pop(parent.path, None)
+            self._paths.arrive(parent)
         return sorted(children, key=lambda c: c.path)
 
-    def _draw(self, parent: Candidate, hold: Hold, first: int, mode: "_Mode") -> Draw:
-        return Draw(
-            problem=self.problem,
-            prefix=parent,
-            count=hold.count,
-            seed=(_derived(self._seed, parent.path) + first) % 2**63,
-            max_tokens=hold.tokens // hold.count,
-            whole=mode.whole,
-            temperature=mode.temperature,
-            deadline=self._deadline,
-        )
-
-    async def _call(self, draw: Draw, first: int, hold: Hold, mode: "_Mode") -> list[Candidate]:
-        """Carry out one draw. Whatever happens, what was generated is charged and the rest is released."""
-        tally, settled = Tally(), 0
+    async def _call(self, draw: Draw, first: int, hold: Hold, mode: Mode) -> list[Candidate]:
+        """Carry out one draw; what it loses is told and handed on."""
         children = list[Candidate]()
-        each = hold.compute // hold.count
-        on_text = self._piece if self.live and draw.count == 1 else None
-        samples = self._generator.sample(draw, tally, on_text)
+        tell = self._observe if self.live and draw.count == 1 else None
+        reason = "the backend returned fewer samples than asked"
         try:
-            async for j, sample in samples:
-                children.append(self._child(draw, first + j, sample))
-                part = hold.split(draw.max_tokens, each)
-                part.generated(sample.tokens)
-                settled += sample.tokens
-                if mode.judge:
-                    self._judging.set_aside(children[-1], part)
-                else:
-                    part.release()
+            async with aclosing(drawn(self._generator, draw, hold, tell)) as samples:
+                async for j, sample, rest in samples:
+                    children.append(self._child(draw, first + j, sample))
+                    if mode.judge:
+                        self._judging.set_aside(children[-1], rest)
+                    else:
+                        rest.release()
+                    self._arrived(children[-1], sample)
         except GeneratorError as failure:
-            self.failure = failure
-            self._lose(draw.count - len(children), str(failure))
-        else:
-            self._lose(draw.count - len(children), "the backend returned fewer samples than asked")
-        finally:
-            try:
-                close = getattr(samples, "aclose", None)
-                if close is not None:
-                    await close()
-            finally:
-                hold.generated(max(0, tally.tokens - settled))
-                hold.release()
+            self.failure, reason = failure, str(failure)
+        self._lose(draw.count - len(children), reason)
         return children
 
     def _child(self, draw: Draw, index: int, sample: Sample) -> Candidate:
@@ -258,10 +260,14 @@ class Search:
             child = replace(child, finish=Finish.LENGTH)  # a step that ends where the answer must end, too
         elif child.tokens < self.longest and child.finish is Finish.LENGTH:
             self._cut(draw, sample)
-        self._record(child)
+        return child
+
+    def _arrived(self, child: Candidate, sample: Sample) -> None:
+        self._in_flight -= 1
+        self._paths.record(child)
         answer = stated(child) if child.finished else None
         self._observe(Sampled(child.path, sample.tokens, sample.finish, answer))
-        return child
+        self._paths.count([child], self.ledger.spent.compute)
 
     def _cut(self, draw: Draw, sample: Sample) -> None:
         """Note what ended a sample before its time: a shortened hold, the clock, or a limit of its server's."""
@@ -270,24 +276,18 @@ class Search:
         else:
             self._in_time()
 
-    def _record(self, candidate: Candidate) -> None:
-        if candidate.tokens:  # what was cut before its first token is no solution
-            (self._solutions if candidate.finished else self._open)[candidate.path] = candidate
-
-    def _piece(self, text: str) -> None:
-        self._observe(Text(text))
-
-    def _price(self, parent: Candidate, mode: "_Mode") -> Callable[[int], int]:
+    def _price(self, parent: Candidate, mode: Mode) -> Callable[[int], int]:
         """Price a sample that adds `t` tokens to `parent`, with its judgement, which reads the whole path."""
         return lambda t: t + (self._judging.price(parent.tokens + t) if mode.judge else 0)
 
     def _least(self, parent: Candidate) -> int:
         """Return the fewest tokens worth starting a sample with: what the shortest solution took, once there is one."""
-        return max(1, min((s.tokens for s in self._solutions.values()), default=1) - parent.tokens)
+        return max(1, self._paths.shortest - parent.tokens)
 
     def _lose(self, samples: int, reason: str) -> None:
         if samples < 1:  # all came, even if the call failed behind the last of them
             return
+        self._in_flight -= samples
         self.ledger.hand_on(samples)
         self.lost += samples
         self._observe(Lost(samples, reason))
@@ -297,18 +297,3 @@ class Search:
             return True
         self.stopped = "deadline"
         return False
-
-
-@dataclass(frozen=True, slots=True)
-class _Mode:
-    """How the samples of one verb are drawn."""
-
-    whole: bool
-    judge: bool
-    temperature: float
-
-
-def _derived(seed: int, path: tuple[int, ...]) -> int:
-    """Return the seed of the first child of `path`: a function of the request's seed and the path alone."""
-    digest = blake2b(repr((seed, path)).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1

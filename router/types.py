@@ -115,11 +115,17 @@ ROOT = Candidate()
 
 @dataclass(frozen=True, slots=True)
 class Difficulty:
-    """What a probe of the question showed.
+    """How hard a question is, and how far from decided, as its solutions so far show it.
 
-    `agreement` is the share of the probe's samples that gave the commonest answer (0 when none gave one),
-    `value` the mean value the scorer gave them (None without a scorer), `score` in [0, 1] combines both
-    (1 is hardest) and `level` bins it from 1 (easy) to 5 (hard).
+    `agreement` is the share of the samples that gave the commonest answer (0 when none gave one), `value` the mean
+    value the scorer gave them (None without a scorer), `score` in [0, 1] is the doubt they leave (1 is hardest) and
+    `level` bins it from 1 (easy) to 5 (hard). `pass_rate` is the calibrated probability that one more sample is
+    right, None where nothing has been calibrated.
+
+    The rest is evidence for policies: how many were `judged`; of `answers` different ones the share of the
+    `runner_up`; the leading answer's share of all values (`weight`) and its `best` value, both 0 where nothing is
+    judged; the share that states no answer (`silent`); the log-probability of the first solution, in nats; the mean
+    `length` in tokens.
     """
 
     samples: int
@@ -127,6 +133,15 @@ class Difficulty:
     value: float | None
     score: float
     level: int
+    judged: int = 0
+    answers: int = 0
+    runner_up: float = 0.0
+    weight: float = 0.0
+    best: float = 0.0
+    silent: float = 0.0
+    first_logprob: float = 0.0
+    length: float = 0.0
+    pass_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

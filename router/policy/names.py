@@ -25,6 +25,8 @@ class Entry:
     verified: bool
     build: Callable[[int, int], Strategy]
     """From n (paths) and m (branching)."""
+    least: int = 1
+    """The fewest paths that make sense; with 0 it judges the solutions that are there."""
 
 
 _ENTRIES = (
@@ -54,6 +56,7 @@ _ENTRIES = (
         Aggregate.BEST_OF_N,
         verified=True,
         build=lambda n, _m: BestOfN(n),
+        least=0,
     ),
     Entry(
         "weighted_best_of_n",
@@ -63,6 +66,7 @@ _ENTRIES = (
         Aggregate.WEIGHTED_MAJORITY,
         verified=True,
         build=lambda n, _m: WeightedBestOfN(n),
+        least=0,
     ),
     Entry(
         "beam_search",
@@ -91,4 +95,4 @@ STRATEGIES: Mapping[str, Entry] = MappingProxyType({entry.name: entry for entry 
 def plan_for(name: str, n: int, m: int = 4, reason: str = "") -> Plan:
     """Return the plan that runs the strategy called `name` with `n` paths. Raises KeyError."""
     entry = STRATEGIES[name]
-    return Plan(entry.build(max(1, n), m), entry.aggregate, reason=reason)
+    return Plan(entry.build(max(entry.least, n), m), entry.aggregate, reason=reason)

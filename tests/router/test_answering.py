@@ -70,12 +70,14 @@ def test_a_unanimous_probe_is_the_answer():
     assert thinking.kinds() == [Sampled, Scored, Probed, Planned, Answered]
 
 
-def test_a_probe_in_doubt_is_followed_by_all_the_budget_has():
+def test_a_probe_in_doubt_is_followed_by_all_the_budget_has_in_rounds_that_double():
     thinking = Thinking(FakeGenerator(saying("1", "2")), valued(0.5))
     result = thinking.result()
     assert (result.spent.samples, result.solutions, result.stopped) == (16, 16, "complete")
     assert result.plan.name == "weighted_best_of_n"
-    assert thinking.kinds() == [Sampled, Scored, Probed, Planned, Sampled, Scored, Planned, Answered]
+    assert [e.n for e in thinking.events if isinstance(e, Planned)] == [4, 8, 0]
+    rounds = [Planned, Sampled, Scored, Planned, Sampled, Scored]
+    assert thinking.kinds() == [Sampled, Scored, Probed, *rounds, Planned, Answered]
     assert thinking.events[-1] == Answered("1", 8, 16, 0.5, "complete")
 
 
@@ -175,4 +177,5 @@ def test_where_tokens_are_few_one_sample_comes_after_the_other():
     thinking = Thinking(FakeGenerator(saying("1", "2")), None, DefaultPolicy(), Budget(tokens=6))
     result = thinking.result()
     assert (result.solutions, result.spent.tokens, result.stopped) == (2, 6, "budget")
-    assert result.difficulty is None
+    assert result.difficulty is not None
+    assert result.difficulty.samples == 2

@@ -55,7 +55,8 @@ def test_a_tree_search_whose_scorer_dies_still_answers(name: str):
 
 
 def test_lost_samples_are_counted_and_the_rest_answers():
-    thinking = Thinking(FakeGenerator(saying("1"), lose=2), None, FixedPolicy("majority_voting", 5), Budget(samples=5))
+    generator = FakeGenerator(saying("1", "2"), lose=2)
+    thinking = Thinking(generator, None, FixedPolicy("majority_voting", 5), Budget(samples=5))
     result = thinking.result()
     assert (result.lost, result.solutions, result.spent.samples) == (2, 3, 3)
     assert sum(e.samples for e in thinking.events if isinstance(e, Lost)) == 2

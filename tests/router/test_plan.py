@@ -38,6 +38,8 @@ def test_every_strategy_has_as_many_paths_as_it_was_given(name: str):
         ({"tokens": 50, "typical": 20.0, "solutions": 1}, 2),
         ({"tokens": 19, "typical": 20.0, "solutions": 1}, 0),
         ({"tokens": 0, "typical": None}, 100),
+        ({"tokens": 50, "typical": 20.0, "plain": 5.0, "solutions": 2, "unjudged": 1}, 1),
+        ({"tokens": 50, "typical": 20.0, "plain": None, "solutions": 2, "unjudged": 1}, 2),
         ({"samples": 0}, 1),
         ({"samples": 0, "solutions": 3}, 0),
         ({"seconds": 10.0, "elapsed": 2.0, "solutions": 4}, 10),
@@ -50,6 +52,11 @@ def test_no_more_is_started_than_fits(bounds: dict[str, object], count: int):
     assert room(**bounds).affordable(100) == count
 
 
+def test_what_is_owed_to_the_scorer_does_not_count_where_nothing_is_judged():
+    left = room(tokens=50, typical=20.0, plain=5.0, solutions=2, unjudged=2)
+    assert (left.affordable(100), left.affordable(100, judged=False)) == (1, 10)
+
+
 @pytest.mark.parametrize(
     ("bounds", "shortage"),
     [
@@ -57,6 +64,7 @@ def test_no_more_is_started_than_fits(bounds: dict[str, object], count: int):
         ({"tokens": 5, "typical": 6.0, "seconds": 1.0}, "budget"),
         ({"tokens": 7, "typical": 6.0, "seconds": 0.1, "elapsed": 1.0, "solutions": 3}, "deadline"),
         ({"tokens": 7, "typical": 6.0}, "complete"),
+        ({"tokens": 7, "typical": 6.0, "plain": 4.0, "solutions": 1, "unjudged": 1}, "budget"),
         ({"tokens": 7}, "complete"),
         ({"seconds": 0.1, "elapsed": 1.0, "solutions": 3}, "deadline"),
         ({"samples": 1, "seconds": 50.0, "elapsed": 1.0, "solutions": 3}, "complete"),  # the fourth was lost

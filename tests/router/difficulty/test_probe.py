@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.budget import Budget, Ledger
-from router.difficulty.probe import grade, probe
+from router.difficulty.probe import grade, level, probe, shown
 from router.equality import key
 from router.ports import Measure
 from router.search import Search
@@ -65,3 +65,39 @@ def test_the_samples_of_a_probe_are_charged_and_stay_solutions(scorer: FakeScore
     difficulty, search = run(main())
     assert (difficulty.samples, difficulty.agreement, difficulty.value) == (4, 1.0, value)
     assert (len(search.solutions), search.ledger.spent.samples, search.ledger.spent.tokens) == (4, 4, 16)
+
+
+def test_votes_are_told_by_their_shares():
+    difficulty = grade(solutions(("1", None), ("2", None), ("1.0", None), (None, None), ("3", None)), key)
+    assert (difficulty.agreement, difficulty.runner_up, difficulty.answers) == (0.4, 0.2, 3)
+    assert difficulty.silent == pytest.approx(0.2)
+    assert (difficulty.judged, difficulty.weight, difficulty.best, difficulty.pass_rate) == (0, 0.0, 0.0, None)
+
+
+def test_values_are_told_of_the_answer_that_has_most_of_them():
+    difficulty = grade(solutions(("1", 0.2), ("1", 0.2), ("2", 0.3), ("2", 0.5), (None, 0.9), ("3", None)), key)
+    assert difficulty.judged == 5
+    assert difficulty.weight == pytest.approx(0.8 / 1.2)
+    assert difficulty.best == 0.5
+    assert difficulty.value == pytest.approx(2.1 / 5)
+
+
+@pytest.mark.parametrize("votes", [[("1", 0.0), ("2", 0.0)], [(None, 0.9)], []])
+def test_without_any_weight_nobody_leads(votes: list[tuple[str | None, float | None]]):
+    difficulty = grade(solutions(*votes), key)
+    assert (difficulty.weight, difficulty.best) == (0.0, 0.0)
+
+
+def test_the_first_solution_is_told_for_itself_and_lengths_on_average():
+    difficulty = shown([1, 2], [None, None], [-3.0, -5.0], [10, 30])
+    assert (difficulty.first_logprob, difficulty.length) == (-3.0, 20.0)
+
+
+def test_nothing_shows_nothing():
+    difficulty = shown([], [], [], [])
+    assert (difficulty.samples, difficulty.silent, difficulty.first_logprob, difficulty.length) == (0, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(("score", "bin_"), [(0.0, 1), (0.2, 1), (0.21, 2), (0.5, 3), (0.8, 4), (0.81, 5), (1.0, 5)])
+def test_levels_are_fifths(score: float, bin_: int):
+    assert level(score) == bin_

@@ -3,6 +3,7 @@ import pytest
 from router.plan import Room
 from router.policy.fixed import FixedPolicy
 from router.policy.names import STRATEGIES
+from router.stopping import Stopping, decided
 
 
 def room(**changes: object) -> Room:
@@ -52,6 +53,14 @@ def test_the_plan_runs_once(name: str):
     assert FixedPolicy(name).plan(None, room(samples=4, solutions=12)).strategy is None
 
 
+@pytest.mark.parametrize("left", [{"seconds": 1.0}, {"tokens": 40}, {"samples": 8, "seconds": 0.01}])
+def test_greedy_runs_once_however_much_or_little_is_left(left: dict[str, object]):
+    fields = {"samples": None, "typical": 5.0, "plain": 5.0, "worst": 30, "elapsed": 1.0} | left
+    assert FixedPolicy("greedy").plan(None, room(**fields)).n == 1
+    then = FixedPolicy("greedy").plan(None, room(**fields, solutions=1))
+    assert (then.strategy, then.stopped) == (None, "complete")
+
+
 def test_a_lost_sample_is_not_drawn_again():
     assert FixedPolicy("majority_voting", 4).plan(None, room(samples=13, solutions=3)).strategy is None
 
@@ -77,3 +86,25 @@ def test_trees_and_single_samples_do_not_come_in_waves(name: str):
         FixedPolicy(name, 1 if name == "greedy" else None).plan(None, room(seconds=5.0, solutions=solutions)).strategy
         is None
     )
+
+
+@pytest.mark.parametrize("name", ["majority_voting", "weighted_best_of_n", "beam_search", "dvts"])
+def test_votes_end_when_they_are_decided(name: str):
+    assert FixedPolicy(name).plan(None, room()).stopping == Stopping(decided)
+
+
+def test_the_best_solution_is_never_decided():
+    assert FixedPolicy("best_of_n").plan(None, room()).stopping is None
+
+
+@pytest.mark.parametrize("changes", [{"samples": 17}, {"samples": None}])
+@pytest.mark.parametrize("name", ["beam_search", "dvts"])
+def test_a_tree_that_may_have_more_solutions_than_paths_is_never_decided(name: str, changes: dict[str, object]):
+    assert FixedPolicy(name, 16).plan(None, room(**changes)).stopping is None
+
+
+def test_a_wave_is_decided_where_no_later_wave_can_change_the_answer():
+    plan = FixedPolicy("majority_voting", 64).plan(None, room(samples=60, seconds=4.0, elapsed=1.0, solutions=4))
+    assert (plan.n, plan.stopping) == (8, Stopping(decided, later=52))
+    unbounded = FixedPolicy("majority_voting", 64).plan(None, room(samples=None, seconds=4.0, elapsed=1.0, solutions=4))
+    assert unbounded.stopping == plan.stopping

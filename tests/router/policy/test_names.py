@@ -32,8 +32,12 @@ def test_a_plan_carries_branching_and_reason():
     assert plan.aggregate is Aggregate.WEIGHTED_MAJORITY
 
 
-def test_a_plan_has_at_least_one_path():
-    assert plan_for("best_of_n", 0).n == 1
+@pytest.mark.parametrize(
+    ("name", "n"),
+    [("majority_voting", 1), ("best_of_n", 0), ("weighted_best_of_n", 0), ("beam_search", 1), ("dvts", 1)],
+)
+def test_a_plan_has_at_least_one_path_unless_it_can_judge_what_is_there(name: str, n: int):
+    assert plan_for(name, 0).n == plan_for(name, -1).n == n
 
 
 def test_an_unknown_name_is_an_error():
