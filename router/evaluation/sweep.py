@@ -1,56 +1,53 @@
 """Runs every arm over every problem and says what each was worth: resumable, with all costs counted."""
 
 import asyncio
-import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from hashlib import blake2b
-from pathlib import Path
 
 from ..answering import Answer, NoAnswer, answer
 from ..budget import Budget
+from ..events import Event, Sampled
 from ..plan import Policy
 from ..ports import Generator, Scorer
 from ..types import Problem
-from .metrics import Estimate, proportion
+from .journal import Journal, Record
+
+
+class Mark(StrEnum):
+    """What an answer is worth. UNDECIDED, where nobody could compare it with the truth, never counts as right."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One row of the table: a policy with a budget of samples."""
+    """One row of the table: a way to choose policies, with a budget of samples.
 
+    `policy` makes the policy of one problem, since what is known before the first sample depends on it. `provenance`
+    names what it was made from. Without `verified` there is no scorer. With `rated` the share of its samples that are
+    right is recorded.
+    """
+
+    name: str
     strategy: str
     samples: int
-    policy: Policy
-
-    @property
-    def name(self) -> str:
-        """How the row is called, e.g. `dvts@16`."""
-        return f"{self.strategy}@{self.samples}"
+    policy: Callable[[Problem], Policy]
+    provenance: str = ""
+    verified: bool = True
+    rated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question: what to ask, how hard it is (1 to 5), and whether an answer is right."""
+    """One question: what to ask, how hard it is (1 to 5, None where nobody says), and what an answer is worth."""
 
     question: Problem
-    level: int
-    correct: Callable[[str | None], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What one arm did with one item. `seconds` is the wall-clock time, 0 where samples may have been replayed."""
-
-    arm: str
-    item: int
-    level: int
-    correct: bool
-    samples: int
-    tokens: int
-    scorer_tokens: int
-    compute: int
-    seconds: float = 0.0
+    level: int | None
+    mark: Callable[[str | None], Awaitable[Mark]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,127 +59,98 @@ class Models:
 
 
 async def sweep(
-    arm: Arm, items: Sequence[Item], models: Models, journal: "Journal", *, seed: int, concurrency: int
+    arm: Arm,
+    items: Sequence[Item],
+    models: Callable[[], Models],
+    journal: Journal,
+    *,
+    seed: int,
+    concurrency: int,
 ) -> None:
-    """Run what the journal does not have yet of one arm, `concurrency` items at a time."""
-    slots = asyncio.Semaphore(concurrency)
+    """Run what the journal does not have yet of one arm, `concurrency` items at a time, each with models of its own."""
+    left = iter([i for i in range(len(items)) if not journal.has(arm.name, i, arm.provenance)])
+
+    async def work() -> None:
+        for index in left:
+            journal.add(await _entry(arm, index, items[index], models(), seed))
+
     async with asyncio.TaskGroup() as group:
-        for index in range(len(items)):
-            if not journal.has(arm.name, index):
-                group.create_task(_entry(arm, index, items[index], models, journal, seed, slots))
+        for _ in range(concurrency):
+            group.create_task(work())
 
 
-async def time(arm: Arm, items: Sequence[Item], models: Models, seed: int, on_item: Callable[[], None]) -> list[float]:
-    """Return the wall-clock seconds of each item, one after the other on an otherwise idle engine."""
-    seconds = list[float]()
-    for index, item in enumerate(items):
-        _, took = await _answered(arm, index, item, models, seed)
-        seconds.append(took)
+async def time(
+    arm: Arm, items: Sequence[tuple[int, Item]], models: Models, seed: int, on_item: Callable[[], None]
+) -> list[float]:
+    """Return the wall-clock seconds of each item, one after the other on an otherwise idle engine.
+
+    Items come with their places in the sweep, whose draws they repeat.
+    """
+    seconds, clock = list[float](), asyncio.get_running_loop().time
+    for index, item in items:
+        start = clock()
+        await _answered(arm, index, item, models, seed)
+        seconds.append(clock() - start)
         on_item()
     return seconds
 
 
-async def _entry(
-    arm: Arm, index: int, item: Item, models: Models, journal: "Journal", seed: int, slots: asyncio.Semaphore
-) -> None:
-    async with slots:
-        done, _ = await _answered(arm, index, item, models, seed)
-    journal.add(_record(arm, index, item, done))
+async def _entry(arm: Arm, index: int, item: Item, models: Models, seed: int) -> Record:
+    answers = list[str | None]()
 
+    def note(event: Event) -> None:
+        if isinstance(event, Sampled):
+            answers.append(event.answer)
 
-async def _answered(arm: Arm, index: int, item: Item, models: Models, seed: int) -> tuple[Answer | None, float]:
-    clock = asyncio.get_running_loop().time
-    start = clock()
-    try:
-        done = await answer(
-            item.question,
-            Budget(samples=arm.samples),
-            generator=models.generator,
-            scorer=models.scorer,
-            policy=arm.policy,
-            seed=_seed(seed, index),
-        )
-    except NoAnswer:
-        done = None
-    return done, clock() - start
-
-
-def _record(arm: Arm, index: int, item: Item, done: Answer | None) -> Record:
+    done = await _answered(arm, index, item, models, seed, note)
+    rate = await _rate(item, answers) if arm.rated else None
     if done is None:
-        return Record(arm.name, index, item.level, correct=False, samples=0, tokens=0, scorer_tokens=0, compute=0)
-    spent = done.spent
+        return Record(arm.name, index, item.level, correct=False, policy=arm.provenance, rate=rate)
+    mark, spent = await item.mark(done.verdict.answer), done.spent
     return Record(
         arm.name,
         index,
         item.level,
-        item.correct(done.verdict.answer),
-        spent.samples,
-        spent.tokens,
-        spent.scorer_tokens,
-        spent.compute,
+        correct=mark is Mark.RIGHT,
+        samples=spent.samples,
+        tokens=spent.tokens,
+        scorer_tokens=spent.scorer_tokens,
+        compute=spent.compute,
+        undecided=mark is Mark.UNDECIDED,
+        stopped=done.stopped,
+        policy=arm.provenance,
+        rate=rate,
     )
+
+
+async def _answered(
+    arm: Arm,
+    index: int,
+    item: Item,
+    models: Models,
+    seed: int,
+    observe: Callable[[Event], None] = lambda _: None,
+) -> Answer | None:
+    try:
+        return await answer(
+            item.question,
+            Budget(samples=arm.samples),
+            generator=models.generator,
+            scorer=models.scorer if arm.verified else None,
+            policy=arm.policy(item.question),
+            observe=observe,
+            seed=_seed(seed, index),
+        )
+    except NoAnswer:
+        return None
+
+
+async def _rate(item: Item, answers: Sequence[str | None]) -> float:
+    """Return the share of right answers: each distinct one is compared once."""
+    marks = {text: await item.mark(text) for text in dict.fromkeys(answers)}
+    return sum(marks[text] is Mark.RIGHT for text in answers) / max(1, len(answers))
 
 
 def _seed(seed: int, index: int) -> int:
     """Return the request seed of an item: the same for every arm, so that arms are compared on the same draws."""
     return int.from_bytes(blake2b(f"{seed}/{index}".encode(), digest_size=7).digest(), "big")
-
-
-class Journal:
-    """The records so far, in a file of JSON lines whose first line says what they are records of.
-
-    Raises ValueError when the file records something else.
-    """
-
-    def __init__(self, path: Path | None, heading: dict[str, object], on_add: Callable[[], None]) -> None:
-        self.records = list[Record]()
-        self._done = set[tuple[str, int]]()
-        self._path = path
-        self._on_add = on_add
-        if path is None:
-            return
-        if path.exists() and path.stat().st_size:
-            self._read(path, heading)
-        else:
-            path.write_text(json.dumps(heading) + "\n")
-
-    def has(self, arm: str, item: int) -> bool:
-        """Return whether this was done before."""
-        return (arm, item) in self._done
-
-    def add(self, record: Record) -> None:
-        """Record, in memory and on disk."""
-        self._remember(record)
-        if self._path is not None:
-            with self._path.open("a") as file:
-                file.write(json.dumps(asdict(record)) + "\n")
-        self._on_add()
-
-    def of(self, arm: str) -> list[Record]:
-        """Return the records of an arm, by item."""
-        return sorted((r for r in self.records if r.arm == arm), key=lambda r: r.item)
-
-    def _remember(self, record: Record) -> None:
-        self.records.append(record)
-        self._done.add((record.arm, record.item))
-
-    def _read(self, path: Path, heading: dict[str, object]) -> None:
-        text = path.read_text()
-        if not text.endswith("\n"):  # cut by an interruption: what follows must not be appended to half a line
-            path.write_text(text + "\n")
-        first, *lines = text.splitlines()
-        if json.loads(first) != json.loads(json.dumps(heading)):
-            raise ValueError(f"{path} records another evaluation; remove it or name another file")
-        for line in lines:
-            try:
-                self._remember(Record(**json.loads(line)))
-            except (json.JSONDecodeError, TypeError):
-                continue  # a line cut by an interruption is done again
-
-
-def accuracy(records: Iterable[Record], levels: Sequence[int] = (1, 2, 3, 4, 5)) -> Estimate:
-    """Return the share of right answers among the records of these levels. Raises ValueError without any."""
-    chosen = [r.correct for r in records if r.level in levels]
-    if not chosen:
-        raise ValueError("no record of these levels")
-    return proportion(sum(chosen), len(chosen))

@@ -4,6 +4,8 @@
     COGITATE_GENERATORS=... COGITATE_SCORERS=... cogitate eval --problems 250 --timed 0 --json vllm.json
     python -m server.bench.compare embedded.records.jsonl vllm.records.jsonl
 
+With `--row router@64 --other greedy@1` one row of the first is held against another one of the second.
+
 Differences are paired over problems, with 95 % bootstrap intervals. The two draw different random numbers, so that rows
 differ by chance; a row whose interval does not hold 0 is marked.
 """
@@ -31,6 +33,8 @@ def _read(path: Path) -> tuple[dict[str, object], Journal]:
 def main(
     first: Annotated[Path, typer.Argument(help="Records of one evaluation.", exists=True, dir_okay=False)],
     second: Annotated[Path, typer.Argument(help="Records of the other.", exists=True, dir_okay=False)],
+    row: Annotated[str | None, typer.Option(help="Only this row of the first.")] = None,
+    other_row: Annotated[str | None, typer.Option("--other", help="This row of the second beside it.")] = None,
 ) -> None:
     """Print accuracies and mean tokens of both, and the difference second - first."""
     (heading, one), (other_heading, other) = _read(first), _read(second)
@@ -39,8 +43,8 @@ def main(
     table = Table(title=f"{heading['problems']} problems, split {heading['split']}, seed {heading['seed']}")
     for column in ("row", first.stem, second.stem, "difference, points", "tokens", "tokens"):
         table.add_column(column, justify="left" if column == "row" else "right", no_wrap=True)
-    for name in dict.fromkeys(record.arm for record in one.records):
-        pair = one.of(name), other.of(name)
+    for name in [row] if row else dict.fromkeys(record.arm for record in one.records):
+        pair = one.of(name), other.of(other_row or name)
         if not pair[1]:
             continue
         a, b = ([record.correct for record in records] for records in pair)

@@ -1,127 +1,154 @@
-"""`cogitate eval`: what each strategy is worth on held-out problems, with all costs counted."""
+"""`cogitate eval`: what each strategy and the router are worth on held-out problems, with all costs counted."""
 
 import asyncio
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from router.evaluation.recording import RecordedGenerator, RecordedScorer
+from router.evaluation.recording import RecordedGenerator, RecordedScorer, Tape
 from router.evaluation.sweep import Arm, Item, Journal, Models, sweep, time
-from router.policy.default import DefaultPolicy
-from router.policy.fixed import FixedPolicy
-from router.policy.names import STRATEGIES
-from router.ports import GeneratorError, Scores
-from router.types import Message, Problem, Sample
+from router.ports import GeneratorError
 from server.embedded import fingerprint
-from server.embedded.problems import checker, family, splits
+from server.embedded.scoring import BATCH_TOKENS
 from server.gateway import Model
 from server.settings import Settings
 from server.wiring import opened
 
-from .results import Results, summarise, table
+from .arms import DEFAULT, arms_of, rating, rules_from
+from .results import Results, Study, Times, summarise
+from .sources import Source, Wanted, opened_source
+from .tables import tables
 
-_LEVELS = 5
-_ALL = "greedy@1," + ",".join(f"{s}@{n}" for n in (4, 16, 64) for s in STRATEGIES if s != "greedy")
-_ROUTER = "router"
-_WIDTH = 124
+_WIDTH = 132
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The options of the command."""
+    """The options of the command. `tape` is the beginning of the paths of the tapes, None: they lie beside `json`."""
 
-    problems: int
-    seed: int
+    wanted: Wanted
+    seeds: str
     json: Path | None
     arms: str | None
-    split: str
     timed: int
     concurrency: int
+    policy: Path | None
+    price: float | None
+    reference: str
+    tape: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is to be run: the same for every seed."""
+
+    order: Order
+    arms: Sequence[Arm]
+    rating: Arm | None
+    source: Source
+    settings: Settings
+    progress: Progress
+
+    @property
+    def runs(self) -> list[Arm]:
+        """All arms, the one behind the oracle included."""
+        return [*self.arms, *([self.rating] if self.rating else [])]
 
 
 def evaluate(order: Order) -> int:
-    """Run, print the table, write the JSON and the plot; return the exit status."""
+    """Run, print the tables, write the JSON and the plot; return the exit status."""
     errors = Console(stderr=True)
     try:
-        arms = [_arm(name.strip()) for name in (order.arms or _ALL).split(",")]
-        items = _items(order)
         with _progress(errors) as progress:
-            results = asyncio.run(_run(order, arms, items, Settings(), progress))
-    except (ValueError, OSError, GeneratorError) as fault:
+            results = asyncio.run(_run(order, progress))
+    except (ValueError, OSError, ImportError, GeneratorError) as fault:
         errors.print(str(fault), markup=False)
         return 2
-    Console(width=max(Console().width, _WIDTH)).print(table(results))
+    shown = Console(width=max(Console().width, _WIDTH))
+    for table in tables(results):
+        shown.print(table)
     if order.json is not None:
         order.json.write_text(json.dumps(results.as_json(), indent=1) + "\n")
         _plot(results, order.json.with_suffix(".png"), errors)
     return 0
 
 
-def _arm(name: str) -> Arm:
-    """Read `dvts@16`; `router@16` lets the default policy choose. Raises ValueError."""
-    strategy, _, n = name.partition("@")
-    if not n.isdecimal() or int(n) < 1 or strategy not in (*STRATEGIES, _ROUTER):
-        raise ValueError(f"'{name}' is no row: name a strategy and a number of samples, e.g. dvts@16")
-    policy = DefaultPolicy() if strategy == _ROUTER else FixedPolicy(strategy, int(n))
-    return Arm(strategy, int(n), policy)
+async def _run(order: Order, progress: Progress) -> Results:
+    settings, seeds = Settings(), _seeds(order.seeds)
+    rules = rules_from(order.policy, settings.price if order.price is None else order.price)
+    arms = arms_of(order.arms or DEFAULT, rules)
+    async with opened_source(order.wanted) as source:
+        job = _Job(order, arms, rating(arms), source, settings, progress)
+        journals, ratio = await _swept(job, seeds)
+        times = await _timed(job, seeds[0])
+    names = ", ".join(str(v) for v in _identity(settings).values())
+    study = Study(
+        source=source.title,
+        models=names,
+        policy=rules.digest,
+        seeds=seeds,
+        crossed=source.crossed,
+        ratio=ratio,
+        arms=arms,
+        rating=job.rating,
+        journals=journals,
+        times=times,
+        reference=order.reference,
+    )
+    return await asyncio.to_thread(summarise, study)
 
 
-def _items(order: Order) -> list[Item]:
-    if order.split not in get_args(splits.Split):
-        raise ValueError(f"'{order.split}' is no split: one of {', '.join(get_args(splits.Split))}")
-    problems = splits.draw(order.split, order.problems // _LEVELS, order.seed)  # pyright: ignore[reportArgumentType]
-    return [_item(p) for p in problems]
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        seeds = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"'{text}' are no seeds: whole numbers, separated by commas") from None
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("a seed is named twice")
+    return seeds
 
 
-def _item(problem: family.Problem) -> Item:
-    question = Problem((Message("user", problem.question),))
-    return Item(question, problem.level, partial(_correct, problem))
+async def _swept(job: _Job, seeds: Sequence[int]) -> tuple[list[Journal], float]:
+    """Run every arm under every seed, on one tape and with one journal a seed."""
+    journals = list[Journal]()
+    async with opened(job.settings) as model:
+        ratio = model.scorer.ratio if model.scorer else 0.0
+        for seed in seeds:
+            items, heading = job.source.items(seed), {**job.source.heading, "seed": seed, **_identity(job.settings)}
+            tape = Tape(_beside(job.order.tape or job.order.json, seed, "tape"), heading)
+            bar = job.progress.add_task(f"answering, seed {seed}", total=len(job.runs) * len(items))
+            full = {**heading, "models": _names(model), "ratio": ratio}
+            journal = Journal(_beside(job.order.json, seed, "records"), full, partial(job.progress.advance, bar))
+            had = sum(journal.has(a.name, i, a.provenance) for a in job.runs for i in range(len(items)))
+            job.progress.advance(bar, had)
+            models, ways = partial(_recorded, model, tape, job.settings), job.order.concurrency
+            for arm in job.runs:
+                await sweep(arm, items, models, journal, seed=seed, concurrency=ways)
+            journals.append(journal)
+    return journals, ratio
 
 
-def _correct(problem: family.Problem, answer: str | None) -> bool:
-    return answer is not None and checker.is_correct(problem, answer)
+def _beside(path: Path | None, seed: int, what: str) -> Path | None:
+    return None if path is None else path.with_name(f"{path.name.removesuffix('.json')}{seed}.{what}.jsonl")
 
 
-async def _run(
-    order: Order, arms: Sequence[Arm], items: Sequence[Item], settings: Settings, progress: Progress
-) -> Results:
-    journal, ratio = await _swept(order, arms, items, settings, progress)
-    seconds = await _timed(order, arms, items, settings, progress)
-    return summarise(order.split, order.seed, items, arms, journal, seconds, ratio)
+def _recorded(model: Model, tape: Tape, settings: Settings) -> Models:
+    _, backend = next(iter(settings.backends.items()))
+    batch = 0 if backend.generators else BATCH_TOKENS
+    scorer = RecordedScorer(model.scorer, tape, batch) if model.scorer else None
+    return Models(RecordedGenerator(model.generator, tape), scorer)
 
 
-async def _swept(
-    order: Order, arms: Sequence[Arm], items: Sequence[Item], settings: Settings, progress: Progress
-) -> tuple[Journal, float]:
-    heading: dict[str, object] = {"problems": len(items), "seed": order.seed, "split": order.split}
-    heading |= _identity(settings)
-    path = None if order.json is None else order.json.with_suffix(".records.jsonl")
-    bar = progress.add_task("answering", total=len(arms) * len(items))
-    journal = Journal(path, heading, lambda: progress.advance(bar))
-    progress.advance(bar, sum(journal.has(a.name, i) for a in arms for i in range(len(items))))
-    samples, scores, ratio = dict[Hashable, Sample](), dict[Hashable, Scores](), 0.0
-    for arm in arms:
-        # Opened anew for each: embedded caches know nothing then of what another row has computed.
-        async with opened(settings) as model:
-            ratio = model.scorer.ratio if model.scorer else 0.0
-            await sweep(
-                arm, items, _recorded(model, samples, scores), journal, seed=order.seed, concurrency=order.concurrency
-            )
-    return journal, ratio
+def _names(model: Model) -> dict[str, str | None]:
+    return {"generator": model.generator.name, "scorer": model.scorer.name if model.scorer else None}
 
 
-def _recorded(model: Model, samples: dict[Hashable, Sample], scores: dict[Hashable, Scores]) -> Models:
-    scorer = RecordedScorer(model.scorer, scores) if model.scorer else None
-    return Models(RecordedGenerator(model.generator, samples), scorer)
-
-
-def _identity(settings: Settings) -> dict[str, object]:
+def _identity(settings: Settings) -> Mapping[str, object]:
     """Return what the answers depend on: records of one model must not be continued with another."""
     name, backend = next(iter(settings.backends.items()))
     if not backend.generators:
@@ -129,19 +156,22 @@ def _identity(settings: Settings) -> dict[str, object]:
     return {"model": name, "generators": list(backend.generators), "scorers": list(backend.scorers)}
 
 
-async def _timed(
-    order: Order, arms: Sequence[Arm], items: Sequence[Item], settings: Settings, progress: Progress
-) -> dict[str, list[float]]:
+async def _timed(job: _Job, seed: int) -> Times:
     """Take the time of a few problems of each level, one at a time, with nothing replayed."""
-    levels = sorted({i.level for i in items})
-    few = [i for level in levels for i in [x for x in items if x.level == level][: order.timed]]
-    bar = progress.add_task("timing", total=len(arms) * len(few))
+    items = job.source.items(seed)
+    few = [place for level in dict.fromkeys(i.level for i in items) for place in _of(items, level)[: job.order.timed]]
+    bar = job.progress.add_task("timing", total=len(job.arms) * len(few))
     seconds = dict[str, list[float]]()
-    for arm in arms:
-        async with opened(settings) as model:
-            models = Models(model.generator, model.scorer)
-            seconds[arm.name] = await time(arm, few, models, order.seed, lambda: progress.advance(bar))
-    return seconds
+    for arm in job.arms if few else ():
+        # Opened anew for each: embedded caches know nothing then of what another row has computed.
+        async with opened(job.settings) as model:
+            models, timed = Models(model.generator, model.scorer), [(place, items[place]) for place in few]
+            seconds[arm.name] = await time(arm, timed, models, seed, partial(job.progress.advance, bar))
+    return Times(few, seconds)
+
+
+def _of(items: Sequence[Item], level: int | None) -> list[int]:
+    return [place for place, item in enumerate(items) if item.level == level]
 
 
 def _progress(console: Console) -> Progress:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from os import close, environ, read
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -173,39 +172,3 @@ def test_every_strategy_is_listed_for_people_and_for_programs():
     listed = CliRunner().invoke(app, ["strategies", "--json"])
     assert all(name in table.stdout for name in STRATEGIES)
     assert [e["name"] for e in json.loads(listed.stdout)] == list(STRATEGIES)
-
-
-def test_evaluating_writes_a_table_a_json_and_a_plot_and_continues_where_it_stopped(tmp_path: Path):
-    results, records = tmp_path / "r.json", tmp_path / "r.records.jsonl"
-    options = ["eval", "--problems", "10", "--timed", "1", "--json", str(results)]
-    first = cogitate(*options, "--arms", "greedy@1,weighted_best_of_n@2")
-    assert first.returncode == 0, first.stderr
-    assert "weighted_best_of_n" in first.stdout
-    done = json.loads(results.read_text())
-    assert [(r["strategy"], r["samples"]) for r in done["rows"]] == [("greedy", 1), ("weighted_best_of_n", 2)]
-    assert done["rows"][0]["levels"]["1"]["mean"] > done["rows"][0]["levels"]["5"]["mean"]
-    assert {c["second"] for c in done["comparisons"]} == {"greedy@1"}
-    assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
-    before = records.read_text().splitlines()
-    again = cogitate(*options, "--arms", "greedy@1,majority_voting@2")
-    assert again.returncode == 0, again.stderr
-    after = records.read_text().splitlines()
-    assert after[: len(before)] == before
-    assert len(after) == len(before) + 10  # only the new row was run
-
-
-def test_records_of_another_evaluation_are_not_mixed_in(tmp_path: Path):
-    options = ["eval", "--problems", "5", "--timed", "0", "--arms", "greedy@1", "--json", str(tmp_path / "r.json")]
-    assert cogitate(*options).returncode == 0
-    other = cogitate(*options, "--seed", "1")
-    assert other.returncode == 2
-    assert "another evaluation" in other.stderr
-
-
-@pytest.mark.parametrize(
-    "option", [["--arms", "luck@3"], ["--arms", "dvts"], ["--split", "exam"], ["--json", "no/such/folder/r.json"]]
-)
-def test_an_evaluation_that_makes_no_sense_is_refused(option: list[str]):
-    done = cogitate("eval", "--problems", "5", *option)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
