@@ -66,6 +66,8 @@ def _sendable(key: SecretStr | None) -> SecretStr | None:
 
 Text = Annotated[str | None, BeforeValidator(_stripped)]
 
+File = Annotated[Path | None, BeforeValidator(_stripped)]
+
 Key = Annotated[SecretStr | None, BeforeValidator(_stripped), AfterValidator(_sendable)]
 
 ModelId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -102,6 +104,8 @@ class Backend(BaseModel):
     """Samples a replica takes before those of one question spill to another."""
     stall_seconds: float = Field(default=30.0, gt=0, le=3600)
     """Silence after which a call is tried on another replica."""
+    policy: File = None
+    """The model's policy file (`cogitate calibrate`); None: the default policy, for the embedded model its own."""
 
 
 class ServedModel(Backend):
@@ -122,7 +126,7 @@ def _set(backend: Backend) -> list[str]:
 
 def _check_placed(backend: Backend) -> None:
     """Raise ValueError for a setting that nothing would read: it is the sign of a mistake elsewhere."""
-    if not backend.generators and (idle := _set(backend)):
+    if not backend.generators and (idle := [name for name in _set(backend) if name != "policy"]):
         own = ": the embedded model has its own" if idle[0] == "scorers" else ", and the embedded model takes none"
         raise ValueError(f"'{idle[0]}' without 'generators'{own}")
 
@@ -146,6 +150,8 @@ class Settings(BaseSettings, Backend):  # pyright: ignore[reportIncompatibleVari
     """Folder with the checkpoints of the embedded models; None takes those that are shipped."""
     default_budget: str = "auto"
     """For requests that say nothing: a preset or a dictionary, as in the header."""
+    price: float = Field(default=0.002, gt=0, le=1)
+    """Accuracy that `auto` asks of further compute, per sample-equivalent: 0.002 is a fifth of a point."""
     max_samples: int = Field(default=256, ge=1)
     """The most samples any request gets."""
     max_deadline: float = Field(default=60.0, gt=0, le=86400)

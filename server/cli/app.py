@@ -91,18 +91,106 @@ def strategies(
 
 @app.command("eval")
 def evaluate(
-    problems: Annotated[int, typer.Option(help="How many problems, shared out over the five levels.", min=5)] = 250,
-    seed: Annotated[int, typer.Option(help="Draws the problems and the samples.")] = 0,
-    json: Annotated[Path | None, typer.Option(help="Write the results here, and the plot beside it.")] = None,
+    problems: Annotated[
+        int, typer.Option(help="How many of the embedded family per seed, shared out over the five levels.", min=5)
+    ] = 250,
+    seeds: Annotated[
+        str, typer.Option("--seeds", "--seed", help="Each draws its own problems and samples, e.g. '0,1,2'.")
+    ] = "0",
+    json: Annotated[
+        Path | None, typer.Option(help="Write the results here; plot, records and tapes of samples beside it.")
+    ] = None,
     arms: Annotated[
-        str | None, typer.Option(help="Rows to run, e.g. 'greedy@1,dvts@16'. [default: every strategy at 4, 16 and 64]")
+        str | None,
+        typer.Option(
+            help="Rows, e.g. 'greedy@1,dvts@16,router@auto:0.01,router-probe@16' (without its probe). "
+            "[default: every strategy and the router at 4, 16 and 64]"
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="`test`, or `calibration` to choose by.")] = "test",
     timed: Annotated[int, typer.Option(help="Problems per level whose wall-clock time is taken alone.", min=0)] = 4,
     concurrency: Annotated[int, typer.Option(help="Problems under way at once.", min=1)] = 16,
+    policy: Annotated[
+        Path | None, typer.Option(help="Policy file the router plans by. [default: the documented rules]")
+    ] = None,
+    price: Annotated[
+        float | None,
+        typer.Option(help="Accuracy that router@auto asks per sample-equivalent. [default: the setting's]"),
+    ] = None,
+    reference: Annotated[
+        str, typer.Option(help="Row whose accuracy the router is to match.")
+    ] = "weighted_best_of_n@64",
+    dataset: Annotated[
+        Path | None, typer.Option(help="Questions of a file (MATH-500, GSM8K, AIME, or JSONL) instead of the family.")
+    ] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", help="Its form: math500, gsm8k, aime, plain. [default: recognised]")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Only so many questions of the file.", min=1)] = None,
+    system: Annotated[
+        str | None, typer.Option(help="System message; '' for none. [default: asks a file's questions in steps]")
+    ] = None,
+    tape: Annotated[
+        Path | None, typer.Option(help="Where the tapes of samples are: their path up to the seed.")
+    ] = None,
 ) -> None:
-    """Measure the embedded models on held-out problems: one row a strategy and budget. Continues where it stopped."""
+    """Measure strategies and the router on held-out problems, all costs counted. Continues where it stopped."""
     from .evaluate import Order
     from .evaluate import evaluate as run
+    from .sources import Wanted
 
-    raise typer.Exit(run(Order(problems, seed, json, arms, split, timed, concurrency)))
+    wanted = Wanted(problems, split, dataset, form, limit, system)
+    raise typer.Exit(run(Order(wanted, seeds, json, arms, timed, concurrency, policy, price, reference, tape)))
+
+
+@app.command()
+def calibrate(
+    out: Annotated[Path, typer.Option(help="Write the policy here, and what was drawn beside it (.pools.jsonl).")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Questions, best with answers: .jsonl, .jsonl.gz or .json.", show_default=False),
+    ] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", help="math500, gsm8k, aime or plain. [default: recognised]")
+    ] = None,
+    problems: Annotated[
+        int | None, typer.Option(help="Instead of FILE: so many problems of the embedded family.", min=1)
+    ] = None,
+    levels: Annotated[str, typer.Option(help="With --problems: of these levels.")] = "1,2,3,4,5",
+    pools: Annotated[
+        list[Path] | None, typer.Option(help="Instead of FILE: fit to what was drawn before. Repeatable.")
+    ] = None,
+    samples: Annotated[int, typer.Option(help="Solutions to each question, one of them greedy.", min=4)] = 64,
+    searches: Annotated[
+        str | None, typer.Option(help="Tree searches to try as well, e.g. 'beam_search@16,dvts@16'. [default: none]")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Ask so many of the questions, drawn by the seed.", min=1)] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="The most tokens of one solution.", min=1)] = None,
+    system: Annotated[str | None, typer.Option(help="A system message in front of every question.")] = None,
+    seed: Annotated[int, typer.Option(help="Draws the questions and the samples.")] = 0,
+    concurrency: Annotated[int, typer.Option(help="Questions under way at once.", min=1)] = 16,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Look at solutions in the light of what the prompt promises, too.")
+    ] = False,
+) -> None:
+    """Find out for which questions thinking pays with the served models: a policy file. Goes on where it stopped."""
+    from .calibrate import Order
+    from .calibrate import calibrate as run
+
+    order = Order(
+        out=out,
+        file=file,
+        form=form,
+        problems=problems,
+        levels=levels,
+        pools=tuple(pools or ()),
+        samples=samples,
+        searches=searches,
+        limit=limit,
+        longest=max_tokens,
+        system=system,
+        seed=seed,
+        concurrency=concurrency,
+        guided=estimate,
+    )
+    raise typer.Exit(run(order))

@@ -48,18 +48,19 @@ async def _ask(settings: Settings, problem: Problem, terms: Grant, seed: int) ->
     interactive = sys.stdout.isatty()
     screen = Console()
     async with opened(settings) as model:
+        chosen = policy_for(terms, 1, problem, model)
         done = await answer(
             problem,
             terms.budget,
             generator=model.generator,
             scorer=model.scorer,
-            policy=policy_for(terms, choices=1),
+            policy=chosen.policy,
             observe=_shown_on(screen) if interactive else ignore,
             seed=seed,
         )
         notice = model.notice(problem)
     if interactive:
-        _show(screen, done, notice)
+        _show(screen, done, chosen.by, notice)
     else:
         screen.out(done.verdict.answer or done.verdict.chosen.text.strip(), highlight=False)
         if notice:
@@ -80,12 +81,13 @@ def _shown_on(screen: Console) -> Observer:
     return observe
 
 
-def _show(screen: Console, done: Answer, notice: str | None) -> None:
+def _show(screen: Console, done: Answer, policy: str, notice: str | None) -> None:
     spent, chosen = done.spent, done.verdict
     screen.print(Panel(Text(chosen.chosen.text.strip()), title=Text(chosen.answer or "no final answer"), expand=False))
     screen.print(
-        f"{done.plan.name or 'probe'}: {spent.samples} samples, {spent.tokens} tokens, {spent.scorer_tokens} scorer "
-        f"tokens, {spent.compute} in generator-token equivalents; confidence {chosen.confidence:.2f}; {done.stopped}",
+        f"{done.plan.name or 'probe'} ({policy}): {spent.samples} samples, {spent.tokens} tokens, "
+        f"{spent.scorer_tokens} scorer tokens, {spent.compute} in generator-token equivalents; "
+        f"confidence {chosen.confidence:.2f}; {done.stopped}",
         style="dim",
         highlight=False,
     )

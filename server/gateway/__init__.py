@@ -3,7 +3,7 @@
 from server.web.readiness import Readiness
 
 from .app import create_app
-from .deps import Condition, Deps, Exposition, Limits, Model
+from .deps import Calibration, Condition, Deps, Exposition, Limits, Model
 from .health import prove
 
-__all__ = ["Condition", "Deps", "Exposition", "Limits", "Model", "Readiness", "create_app", "prove"]
+__all__ = ["Calibration", "Condition", "Deps", "Exposition", "Limits", "Model", "Readiness", "create_app", "prove"]

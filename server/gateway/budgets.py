@@ -3,6 +3,7 @@
     X-Compute-Budget: high
     X-Compute-Budget: samples=16, tokens=20000, deadline=2.5, strategy=beam_search
     X-Compute-Budget: high, deadline=2.5
+    X-Compute-Budget: auto, price=0.01
 
 The value is a dictionary of RFC 9651 (structured fields), in which a bare preset is a key of its own.
 """
@@ -37,6 +38,11 @@ EFFORTS: Mapping[str, str] = {
 }
 """OpenAI's reasoning efforts as presets."""
 
+SPENDING = 0.00002
+"""The price where compute was named rather than left to `auto`: it is spent as long as it is expected to help."""
+
+_KEYS = ("samples", "tokens", "deadline", "strategy", "price")
+
 _LONGEST = 500
 """Characters of a value; what says anything is far shorter."""
 
@@ -48,7 +54,8 @@ class Grant:
     """What a request gets: a budget, a strategy if one is pinned, and where it came from.
 
     `source` is "header", "compute_budget", "reasoning_effort", "reasoning.effort" or "default", `asked` the
-    text that was found there.
+    text that was found there. `price` is the accuracy one sample-equivalent must gain; `named` are the keys that stood
+    in the text.
     """
 
     source: str
@@ -56,6 +63,13 @@ class Grant:
     preset: str | None
     budget: Budget
     strategy: str | None
+    price: float = SPENDING
+    named: frozenset[str] = frozenset()
+
+    @property
+    def demanded(self) -> bool:
+        """Whether several samples were asked for, whatever the question: beside a preset a number is only a bound."""
+        return self.strategy is not None or (self.preset is None and "samples" in self.named)
 
     @property
     def samples(self) -> int:
@@ -75,6 +89,7 @@ class Grant:
             "tokens": self.budget.tokens,
             "deadline": None if self.budget.deadline is None else round(self.budget.deadline, 3),
             "strategy": self.strategy,
+            "price": self.price if "price" in self.named else None,
         }
         return ", ".join(f"{name}={value}" for name, value in bounds.items() if value is not None)
 
@@ -129,6 +144,8 @@ def read(source: str, param: str, text: str, limits: Limits, asked: str | None =
         preset=terms.preset,
         budget=Budget(samples=samples, tokens=terms.bounds.get("tokens"), deadline=deadline),
         strategy=terms.bounds.get("strategy"),
+        price=terms.bounds.get("price") or (limits.price if terms.preset == "auto" else SPENDING),
+        named=frozenset(terms.bounds),
     )
 
 
@@ -158,12 +175,14 @@ def _terms(text: str, limits: Limits) -> _Terms:
             terms.preset = key
         else:
             terms.bounds[key] = _bound(key, value, limits)
+    if {"price", "strategy"} <= terms.bounds.keys():
+        raise ValueError("'price' has no use beside 'strategy', which spends what it is given")
     return terms
 
 
 def _bound(key: str, value: object, limits: Limits) -> int | float | str:
     match key, value:
-        case (("samples" | "tokens" | "deadline" | "strategy"), bool()):
+        case _, bool() if key in _KEYS:
             raise ValueError(f"'{key}' needs a value")
         case "samples", int() if 1 <= value <= limits.max_samples:
             return value
@@ -173,7 +192,9 @@ def _bound(key: str, value: object, limits: Limits) -> int | float | str:
             return float(value)
         case "strategy", str() | http_sf.Token() if str(value) in STRATEGIES:
             return str(value)
-        case (("samples" | "tokens" | "deadline" | "strategy"), _):
+        case "price", int() | Decimal() if 0 < value <= 1:
+            return float(value)
+        case _ if key in _KEYS:
             raise ValueError(f"the value of '{key}' is not allowed")
         case _:
             raise ValueError(f"'{key[:40]}' is not known")
@@ -183,6 +204,7 @@ def _refusal(param: str, fault: str, limits: Limits) -> ApiError:
     allowed = (
         f"Allowed is one of {', '.join(PRESETS)}, or any of samples=<1..{limits.max_samples}>, "
         f"tokens=<1 or more>, deadline=<seconds above 0>, strategy=<{' | '.join(STRATEGIES)}>, "
+        "price=<accuracy a sample must gain, 0.001 to 1>, "
         "separated by commas, with or without a preset before them."
     )
     return invalid(f"'{param}' cannot be read: {fault[:120]}. {allowed}", param, "invalid_budget")

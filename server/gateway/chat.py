@@ -87,7 +87,7 @@ class Chat:
             exchange.remaining(order.grant.budget),
             generator=order.model.generator,
             scorer=order.model.scorer,
-            policy=order.policy,
+            policy=order.chosen.policy,
             observe=observe,
             seed=order.seed,
             live=live,
@@ -96,4 +96,4 @@ class Chat:
 
 
 def _compute(order: Order, exchange: Exchange, found: Answer, notice: str | None) -> dict[str, Any]:
-    return replies.compute(found, order.grant, order.seed, exchange.seconds, notice)
+    return replies.compute(found, order.grant, order.chosen.by, order.seed, exchange.seconds, notice)

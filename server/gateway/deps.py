@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from router.policy.table import Table
 from router.ports import Generator, Scorer
 from router.types import Problem
 from server.report import RequestObserver
@@ -13,13 +14,17 @@ from server.web.readiness import Readiness
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Numbers an operator sets: `max_deadline` in seconds, `max_body_bytes` in bytes, the others are counts."""
+    """Numbers an operator sets: `max_deadline` in seconds, `max_body_bytes` in bytes, the others are counts.
+
+    `price` is the accuracy that `auto` asks of one sample-equivalent.
+    """
 
     default_budget: str
     max_samples: int
     max_deadline: float
     max_body_bytes: int
     max_concurrency: int
+    price: float = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,30 @@ class Condition:
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
+Rules = Literal["calibrated", "transferred", "default"]
+"""What a model's plans rest on: measurements of it, measurements of another, or documented rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A policy file in use: its table, and for people where it comes from.
+
+    `digest` names its content, `made` is its date; `transferred` where it was made for other models.
+    """
+
+    table: Table
+    digest: str
+    made: str
+    summary: str
+    transferred: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """One model that clients can ask for, under the name `id`.
 
     `passes` names the fields of a request that the generator takes although nobody reads them here. `notice` says
-    what the model does not know, or None.
+    what the model does not know, or None. Without a `calibration` the default policy plans.
     """
 
     id: str
@@ -56,6 +79,14 @@ class Model:
     passes: frozenset[str] = frozenset()
     notice: Callable[[Problem], str | None] = _no_notice
     condition: Callable[[], Condition] = Condition
+    calibration: Calibration | None = None
+
+    @property
+    def rules(self) -> Rules:
+        """What its plans rest on."""
+        if self.calibration is None:
+            return "default"
+        return "transferred" if self.calibration.transferred else "calibrated"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Liveness and readiness. Alive is a process that replies; ready is one whose models answer and that is to stay."""
 
 import asyncio
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -35,7 +36,13 @@ def routes(readiness: Readiness, models: tuple[Model, ...]) -> APIRouter:
         conditions = {model.id: model.condition() for model in models}
         able = readiness.state is State.READY and any(c.up for c in conditions.values())
         status = readiness.state.value if able or readiness.state is not State.READY else "down"
-        told = {name: {"up": c.up, **c.details} for name, c in conditions.items()}
+        told = {m.id: {"up": conditions[m.id].up, **conditions[m.id].details, **_rules(m)} for m in models}
         return json_response({"status": status, "models": told}, 200 if able else 503)
 
     return router
+
+
+def _rules(model: Model) -> dict[str, Any]:
+    """Return what the model's plans rest on."""
+    file = model.calibration
+    return {"policy": {"rules": model.rules, **({"digest": file.digest, "made": file.made} if file else {})}}

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 
-from router.plan import Policy
 from router.types import Problem
 from server.web.errors import invalid, model_not_found
 
 from .budgets import Grant, grant
-from .choices import policy_for
+from .choices import Chosen, policy_for
 from .deps import Deps, Model
 from .errors import BUDGET_HEADER
 from .schemas import ChatRequest, parse
@@ -23,7 +22,7 @@ class Order:
     request: ChatRequest
     problem: Problem
     grant: Grant
-    policy: Policy
+    chosen: Chosen
     model: Model
     seed: int
 
@@ -39,11 +38,12 @@ def read(body: bytes, headers: Headers, deps: Deps) -> Order:
     granted = grant(request, ", ".join(lines) if lines else None, deps.limits)
     if request.choices > granted.samples:
         raise invalid(f"'n' is {request.choices}, but the budget allows {granted.samples} samples.", "n")
+    problem = request.problem(model.passes)
     return Order(
         request=request,
-        problem=request.problem(model.passes),
+        problem=problem,
         grant=granted,
-        policy=policy_for(granted, request.choices),
+        chosen=policy_for(granted, request.choices, problem, model),
         model=model,
         seed=random.getrandbits(32) if request.seed is None else request.seed,
     )

@@ -3,10 +3,13 @@
 from collections import Counter
 
 from router.events import Answered, Degraded, Event, Lost, Planned, Probed, Pruned, Sampled, Scored
-from router.types import Finish
+from router.types import Difficulty, Finish
 
 _EVERY = 8
 """Solutions between two lines about who leads."""
+
+_TELLING = 2
+"""Fewest samples whose agreement says anything."""
 
 
 class Narrator:
@@ -17,6 +20,7 @@ class Narrator:
         self._solutions = 0
         self._answers = Counter[str]()
         self._told = 0
+        self._probed = False
 
     @property
     def text(self) -> str:
@@ -38,7 +42,7 @@ class Narrator:
     def _line(self, event: Event) -> str:
         match event:
             case Probed():
-                return _probed(event)
+                return self._graded(event.difficulty)
             case Planned():
                 return self._planned(event)
             case Sampled():
@@ -61,7 +65,21 @@ class Narrator:
             return f"Enough: {event.reason}." if self._solutions > 1 else ""
         if event.n == 1 and not self._solutions:
             return ""
-        return f"Plan: {event.strategy.replace('_', ' ')} with n = {event.n} ({event.reason})."
+        if event.n == 0:
+            return "Judging what there is."
+        reason = event.reason.replace("_", " ")
+        return f"Plan: {event.strategy.replace('_', ' ')} with n = {event.n} ({reason})."
+
+    def _graded(self, d: Difficulty) -> str:
+        """Tell how hard it looks: in full at first, then in a few words. One sample shows too little to tell."""
+        if d.samples < _TELLING:
+            return ""
+        rate = "" if d.pass_rate is None else f", pass rate {d.pass_rate:.2f}"
+        if self._probed:
+            return f"After {d.samples}: agreement {d.agreement:.2f}{rate}, difficulty {d.level} of 5."
+        self._probed = True
+        value = "" if d.value is None else f", mean value {d.value:.2f}"
+        return f"Probe: {d.samples} samples, agreement {d.agreement:.2f}{value}{rate}: difficulty {d.level} of 5."
 
     def _sampled(self, event: Sampled) -> str:
         if event.finish is Finish.STEP:
@@ -74,12 +92,6 @@ class Narrator:
         self._told = self._solutions
         leader, votes = self._answers.most_common(1)[0]
         return f"{self._solutions} solutions: {_short(leader)} leads with {votes}."
-
-
-def _probed(event: Probed) -> str:
-    d = event.difficulty
-    value = "" if d.value is None else f", mean value {d.value:.2f}"
-    return f"Probe: {d.samples} samples, agreement {d.agreement:.2f}{value}: difficulty {d.level} of 5."
 
 
 def _answered(event: Answered) -> str:

@@ -9,6 +9,7 @@ from router.answering import Answer
 from router.types import Candidate, Difficulty, Finish
 
 from .budgets import Grant
+from .choices import By
 
 _MOST_VOTES = 16
 PLAIN = "One sample, no search.\n"
@@ -106,11 +107,12 @@ def usage(answer: Answer, chosen: tuple[Candidate, ...]) -> dict[str, Any]:
     }
 
 
-def compute(answer: Answer, grant: Grant, seed: int, seconds: float, notice: str | None) -> dict[str, Any]:
-    """Return the account of what the answer rests on and what it took."""
+def compute(answer: Answer, grant: Grant, policy: By, seed: int, seconds: float, notice: str | None) -> dict[str, Any]:
+    """Return the account of what the answer rests on and what it took; `policy` says what chose the plan."""
     plan, spent, verdict = answer.plan, answer.spent, answer.verdict
     return {
         "difficulty": _difficulty(answer.difficulty),
+        "policy": policy,
         "plan": {
             "strategy": plan.name,
             "n": plan.n,
@@ -164,7 +166,9 @@ def _difficulty(difficulty: Difficulty | None) -> dict[str, Any] | None:
         "score": round(difficulty.score, 6),
         "agreement": round(difficulty.agreement, 6),
         "value": None if difficulty.value is None else round(difficulty.value, 6),
+        "pass_rate": None if difficulty.pass_rate is None else round(difficulty.pass_rate, 6),
         "samples": difficulty.samples,
+        "judged": difficulty.judged,
     }
 
 
@@ -178,5 +182,6 @@ def _budget(grant: Grant) -> dict[str, Any]:
             "tokens": grant.budget.tokens,
             "deadline": grant.budget.deadline,
             "strategy": grant.strategy,
+            "price": None if grant.strategy else grant.price,
         },
     }

@@ -21,6 +21,12 @@ class Metrics:
         r = self._registry
         ProcessCollector(registry=r)
         Gauge("cogitate_build_info", "Always 1.", ["version"], registry=r).labels(version).set(1)
+        self._policies = Gauge(
+            "cogitate_policy_info",
+            "Always 1: what a model's plans rest on, and the digest of its policy file.",
+            ["model", "policy", "digest"],
+            registry=r,
+        )
         self._running = Gauge("cogitate_requests_in_flight", "Chat requests being served.", registry=r)
         self._requests = Counter(
             "cogitate_requests", "Chat requests that have ended.", ["outcome", "stream"], registry=r
@@ -67,6 +73,10 @@ class Metrics:
         self._overrun = Counter(
             "cogitate_overrun_tokens", "Compute beyond what was set aside: more than 0 is a fault.", registry=r
         )
+
+    def serves(self, model: str, policy: str, digest: str = "") -> None:
+        """Note by which `policy` plans for `model` are made; `digest` is its file's."""
+        self._policies.labels(model, policy, digest).set(1)
 
     def started(self) -> None:
         """Count a request in."""

@@ -13,6 +13,7 @@ from server.settings import Settings
 from server.web.process import version
 
 from .models import Served, models_of
+from .policies import tell
 
 _log = logging.getLogger(__name__)
 
@@ -20,10 +21,14 @@ _log = logging.getLogger(__name__)
 def build(settings: Settings) -> tuple[FastAPI, Readiness]:
     """Return the application, and what says whether it is ready.
 
-    Embedded weights are read here; everything else starts with the server. Raises ValueError for settings that make
-    no sense.
+    Embedded weights and policy files are read here; everything else starts with the server. Raises ValueError for
+    settings that make no sense.
     """
     served, readiness, metrics = models_of(settings), Readiness(), Metrics(version())
+    for one in served:
+        tell(one.model)
+        file = one.model.calibration
+        metrics.serves(one.model.id, one.model.rules, file.digest if file else "")
     deps = Deps(
         models=tuple(s.model for s in served),
         version=version(),
@@ -44,6 +49,7 @@ def limits_of(settings: Settings) -> Limits:
         max_deadline=settings.max_deadline,
         max_body_bytes=settings.max_body_bytes,
         max_concurrency=settings.max_concurrency,
+        price=settings.price,
     )
 
 

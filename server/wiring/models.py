@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from router.ports import GeneratorError
-from server.embedded import load
-from server.gateway import Condition, Model, prove
+from server.embedded import fingerprint, load
+from server.gateway import Calibration, Condition, Model, prove
 from server.generators import GeneratorOptions, PoolGenerator
 from server.prm.client import HttpScorer
 from server.settings import Backend, Settings
 from server.upstream import Pool, PoolOptions
+
+from .policies import Identity, configured, shipped
 
 _RETRY = 1.0
 """Seconds between two questions to a model that has never answered."""
@@ -65,11 +67,8 @@ class Served:
 
 
 def models_of(settings: Settings) -> tuple[Served, ...]:
-    """Return what is served, the default first. Embedded weights are read here. Raises ValueError."""
-    return tuple(
-        _remote(name, backend) if backend.generators else _embedded(name, settings)
-        for name, backend in settings.backends.items()
-    )
+    """Return what is served, the default first. Embedded weights and policies are read here. Raises ValueError."""
+    return tuple(_served(name, backend, settings) for name, backend in settings.backends.items())
 
 
 @asynccontextmanager
@@ -81,6 +80,24 @@ async def opened(settings: Settings) -> AsyncGenerator[Model]:
         await served.start()
         await served.proven(_PATIENCE)
         yield served.model
+
+
+def _served(name: str, backend: Backend, settings: Settings) -> Served:
+    served = _remote(name, backend) if backend.generators else _embedded(name, settings)
+    return replace(served, model=replace(served.model, calibration=_calibration(served.model, backend, settings)))
+
+
+def _calibration(model: Model, backend: Backend, settings: Settings) -> Calibration | None:
+    """Return the model's policy file. Raises ValueError for one that cannot be used."""
+    identity = Identity(
+        generators=frozenset(name for name in (model.id, backend.served, model.generator.name) if name),
+        judged=model.scorer is not None,
+        fingerprint=None if backend.generators else fingerprint(settings.weights),
+    )
+    if backend.policy:
+        setting = f"'policy' of the model {model.id}" if settings.models else "COGITATE_POLICY"
+        return configured(backend.policy, setting, identity)
+    return None if backend.generators else shipped(identity)
 
 
 def _embedded(name: str, settings: Settings) -> Served:

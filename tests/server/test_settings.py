@@ -32,6 +32,9 @@ def test_the_environment_is_read_under_its_prefix(monkeypatch: pytest.MonkeyPatc
         ("PORT", "70000"),
         ("PORT", "http"),
         ("MAX_SAMPLES", "0"),
+        ("PRICE", "0"),
+        ("PRICE", "1.5"),
+        ("PRICE", "cheap"),
         ("MAX_DEADLINE", "0"),
         ("MAX_DEADLINE", "inf"),
         ("MAX_CONCURRENCY", "0"),
@@ -114,6 +117,7 @@ def test_without_generators_the_model_is_the_embedded_one() -> None:
         ({"models": [{"name": "x"}, {"name": "x"}]}, "same name"),
         ({"models": [{"name": "x", "generator": "http://a"}]}, "generator"),
         ({"models": [{"generators": "http://a"}]}, "name"),
+        ({"models": [{"name": "x"}], "policy": "p.json"}, "policy of several models"),
         ({"generators": "http://a", "scorer_ratio": 0}, "scorer_ratio"),
         ({"generators": "http://a", "dialect": "klingon"}, "dialect"),
     ],
@@ -121,6 +125,28 @@ def test_without_generators_the_model_is_the_embedded_one() -> None:
 def test_backends_that_make_no_sense_are_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Settings.model_validate(fields)
+
+
+def test_a_policy_file_is_named_for_one_model_or_for_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COGITATE_POLICY", "own.json")
+    assert Settings().backends["cogitate-embedded"].policy == Path("own.json")
+    monkeypatch.setenv("COGITATE_POLICY", "")
+    assert Settings().policy is None
+    file = tmp_path / "cogitate.toml"
+    file.write_text(
+        """
+        [[models]]
+        name = "small"
+        policy = "small.json"
+
+        [[models]]
+        name = "large"
+        generators = ["http://c:8000"]
+        policy = "large.json"
+        """
+    )
+    monkeypatch.setenv("COGITATE_CONFIG", str(file))
+    assert [b.policy for b in Settings().backends.values()] == [Path("small.json"), Path("large.json")]
 
 
 def test_what_is_empty_is_not_set_and_a_key_has_no_line_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,8 @@ def test_a_preset_is_read_in_any_case_and_with_spaces(preset: str) -> None:
         ("deadline=2.5,HIGH", 32, None, 2.5, None),
         ("high, samples=3", 3, None, 60.0, None),
         ("samples=4, samples=5", 5, None, 60.0, None),
+        ("price=0.01", 64, None, 60.0, None),
+        ("samples=8, price=1", 8, None, 60.0, None),
     ],
 )
 def test_a_dictionary_bounds_what_it_names(
@@ -74,6 +76,13 @@ def test_a_dictionary_bounds_what_it_names(
         "strategy=magic",
         "strategy=1",
         "strategy",
+        "price",
+        "price=0",
+        "price=-0.1",
+        "price=1.001",
+        "price=0.0001",
+        "price=free",
+        "price=0.1, strategy=dvts",
         "high=3",
         "high=?0",
         "speed=3",
@@ -162,11 +171,50 @@ def test_a_default_that_cannot_be_read_stops_the_start() -> None:
         check_default(replace(LIMITS, default_budget="lots"))
 
 
+@pytest.mark.parametrize(
+    ("text", "price"),
+    [
+        ("auto", 0.002),
+        ("auto, samples=8", 0.002),
+        ("auto, price=0.01", 0.01),
+        ("price=1", 1.0),
+        ("high, price=0.5", 0.5),
+        ("high", 0.00002),
+        ("samples=8", 0.00002),
+        ("tokens=900", 0.00002),
+    ],
+)
+def test_auto_has_the_servers_price_and_what_is_named_is_spent(text: str, price: float) -> None:
+    assert granted(text).price == price
+
+
+def test_a_price_that_was_asked_for_is_echoed() -> None:
+    g = granted("auto, price=0.005")
+    assert g.header == "samples=64, deadline=60.0, price=0.005"
+    assert granted(g.header).price == g.price
+    assert "price" not in granted("auto").header
+
+
+@pytest.mark.parametrize(
+    ("text", "demanded"),
+    [("samples=8", True), ("strategy=dvts", True), ("auto, samples=8", False), ("high", False), ("tokens=9", False)],
+)
+def test_a_number_of_samples_beside_a_preset_is_a_bound_and_no_demand(text: str, demanded: bool) -> None:
+    assert granted(text).demanded is demanded
+
+
+async def test_what_was_granted_names_the_price() -> None:
+    body = (await ask(headers={"X-Compute-Budget": "auto, price=0.25"})).json()
+    pinned = (await ask(headers={"X-Compute-Budget": "strategy=greedy"})).json()
+    assert body["compute"]["budget"]["granted"]["price"] == 0.25
+    assert pinned["compute"]["budget"]["granted"]["price"] is None
+
+
 async def test_several_header_lines_are_one_dictionary() -> None:
-    lines = [("X-Compute-Budget", "samples=5"), ("X-Compute-Budget", "strategy=majority_voting")]
+    lines = [("X-Compute-Budget", "samples=5"), ("X-Compute-Budget", "strategy=best_of_n")]
     body = (await ask(headers=lines)).json()
     assert body["compute"]["samples"] == 5
-    assert body["compute"]["plan"]["strategy"] == "majority_voting"
+    assert body["compute"]["plan"]["strategy"] == "best_of_n"
 
 
 @pytest.mark.parametrize("budget", ["tokens=1", "tokens=1, strategy=dvts", "tokens=1, strategy=best_of_n"])

@@ -34,7 +34,7 @@ async def test_a_question_is_answered_with_what_the_reply_needs() -> None:
 
 async def test_every_generated_token_is_a_completion_token_and_those_not_returned_are_reasoning() -> None:
     generator = FakeGenerator(lambda _text, _seed: "one two three \\boxed{4}")
-    response = await ask(deps(generator), headers={"X-Compute-Budget": "samples=8, strategy=majority_voting"})
+    response = await ask(deps(generator), headers={"X-Compute-Budget": "samples=8, strategy=best_of_n"})
     usage = response.json()["usage"]
     assert usage["prompt_tokens"] == 5
     assert usage["completion_tokens"] == 8 * 4
@@ -43,17 +43,19 @@ async def test_every_generated_token_is_a_completion_token_and_those_not_returne
 
 
 async def test_the_compute_object_accounts_for_the_search() -> None:
-    response = await ask(headers={"X-Compute-Budget": "samples=8, strategy=weighted_best_of_n"}, seed=7)
+    response = await ask(headers={"X-Compute-Budget": "samples=8, strategy=best_of_n"}, seed=7)
     compute = response.json()["compute"]
     assert compute["plan"] == {
-        "strategy": "weighted_best_of_n",
+        "strategy": "best_of_n",
         "n": 8,
-        "aggregate": "weighted_majority",
+        "aggregate": "best_of_n",
         "reduce": compute["plan"]["reduce"],
         "reason": "asked for by the client",
     }
-    assert compute["difficulty"] is None
-    assert compute["samples"] == 8
+    assert compute["policy"] == "pinned"
+    assert compute["difficulty"].keys() == {"level", "score", "agreement", "value", "pass_rate", "samples", "judged"}
+    assert compute["difficulty"]["samples"] == compute["difficulty"]["judged"] == compute["samples"] == 8
+    assert compute["difficulty"]["pass_rate"] is None
     assert compute["scorer_tokens"] > 0
     assert compute["compute_tokens"] == compute["tokens"] + 2 * compute["scorer_tokens"]
     assert compute["answer"] == "42"

@@ -12,6 +12,7 @@ from router.types import Sample
 from server.gateway import Condition, Deps, Model
 
 from .serving import ask, client, deps, error_of, judge, question, script
+from .tables import calibration
 
 
 def two() -> Deps:
@@ -43,15 +44,31 @@ async def test_the_server_is_ready_while_any_of_its_models_can_answer() -> None:
     models = tuple(replace(m, condition=lambda m=m: conditions[m.id]) for m in both.models)
     async with client(replace(both, models=models)) as http:
         ready = await http.get("/ready")
+        rules = {"policy": {"rules": "default"}}
         assert ready.json() == {
             "status": "ready",
-            "models": {"small": {"up": False}, "large": {"up": True, "replicas": {"healthy": 1, "known": 2}}},
+            "models": {
+                "small": {"up": False, **rules},
+                "large": {"up": True, "replicas": {"healthy": 1, "known": 2}, **rules},
+            },
         }
         conditions["large"] = Condition(up=False)
         down = await http.get("/ready")
         assert (ready.status_code, down.status_code, down.json()["status"]) == (200, 503, "down")
         conditions["small"] = Condition()
         assert (await http.get("/ready")).status_code == 200
+
+
+async def test_the_policy_file_of_a_model_is_told() -> None:
+    both = two()
+    models = (replace(both.models[0], calibration=calibration()), both.models[1])
+    async with client(replace(both, models=models)) as http:
+        told = (await http.get("/ready")).json()["models"]
+    assert told["small"]["policy"] == {
+        "rules": "calibrated",
+        "digest": "0123456789abcdef",
+        "made": "2026-11-23T20:00:00Z",
+    }
 
 
 async def test_what_a_model_takes_reaches_its_generator_and_comes_back() -> None:

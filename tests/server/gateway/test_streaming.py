@@ -118,6 +118,13 @@ async def test_a_single_sample_is_passed_on_as_it_is_written() -> None:
     assert watch.reports[0].first_token is not None
 
 
+async def test_what_asks_for_no_answer_to_vote_on_is_passed_on_as_it_is_written() -> None:
+    chat = [{"role": "user", "content": "Write me a poem about the sea."}]
+    events = await stream(deps(Typing(script)), budget="high", messages=chat)
+    contents = [e["choices"][0]["delta"].get("content") for e in events[:-1]]
+    assert contents == ["", "one ", "two ", "three ", "four", None]
+
+
 async def test_what_fails_before_the_stream_begins_is_a_plain_error() -> None:
     dead = await ask(deps(FakeGenerator(script, fail=True)), {"X-Compute-Budget": "high"}, stream=True)
     assert (dead.status_code, error_of(dead)["code"]) == (502, "generator_failed")

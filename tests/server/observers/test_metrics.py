@@ -43,6 +43,15 @@ def test_a_report_is_counted(series: str, value: float) -> None:
     assert exposed(ANSWERED)[series] == value
 
 
+def test_the_policy_of_each_model_is_told() -> None:
+    metrics = Metrics("1")
+    metrics.serves("small", "calibrated", "ab12")
+    metrics.serves("large", "default")
+    text = metrics.exposed().decode()
+    assert 'cogitate_policy_info{digest="ab12",model="small",policy="calibrated"} 1.0' in text
+    assert 'cogitate_policy_info{digest="",model="large",policy="default"} 1.0' in text
+
+
 def test_a_refused_request_counts_as_a_request_and_nothing_else() -> None:
     series = exposed(REFUSED)
     assert series['cogitate_requests_total{outcome="invalid",stream="false"}'] == 1
