@@ -52,11 +52,14 @@ async def test_every_strategy_finds_answers_that_are_right_and_counts_every_toke
     assert sum(right) >= 0.7 * len(right)  # greedy has 94 % of level 1 right and 82 % of level 2
     for reply in replies:
         compute = reply["compute"]
-        assert (compute["lost"], compute["degraded"], compute["stopped"]) == (0, [], "complete")
+        assert (compute["lost"], compute["degraded"]) == (0, [])
+        assert compute["stopped"] in ("complete", "agreed")
         assert compute["plan"]["strategy"] == strategy
         assert compute["samples"] <= 8
         assert reply["usage"]["completion_tokens"] == compute["tokens"]
-    assert sum(await gateway.counted(TOKENS)) - before == sum(r["compute"]["tokens"] for r in replies)
+    unseen = sum(await gateway.counted(TOKENS)) - before - sum(r["compute"]["tokens"] for r in replies)
+    # Of a sample that is cancelled since the vote is decided, what comes between two events is not seen.
+    assert 0 <= unseen <= 8 * 8 * sum(r["compute"]["stopped"] == "agreed" for r in replies)
 
 
 async def test_the_scorer_tells_right_from_wrong(gateway: Gateway) -> None:
@@ -107,24 +110,27 @@ async def test_a_client_that_leaves_stops_every_sample_within_a_quarter_second(g
 
 
 async def seconds_to_stop(gateway: Gateway, *, stream: bool) -> float:
-    """Leave while eight samples run; return the time until vLLM runs none."""
-    asking = asyncio.create_task(gateway.ask(QUESTION, "samples=8, strategy=majority_voting", stream=stream, **LONG))
-    await running(gateway, 8)
-    asking.cancel()
+    """Leave while samples run; return the time until vLLM runs none."""
     loop = asyncio.get_running_loop()
+    # Many long samples: a slow machine must not see them end before it has read vLLM's gauge.
+    asking = asyncio.create_task(gateway.ask(QUESTION, "samples=64, strategy=majority_voting", stream=stream, **LONG))
+    try:
+        await running(gateway, some=True)
+    finally:
+        asking.cancel()
     left = loop.time()
-    await running(gateway, 0)
+    await running(gateway, some=False)
     await asyncio.gather(asking, return_exceptions=True)
     return loop.time() - left
 
 
-async def running(gateway: Gateway, count: int) -> None:
-    """Return as soon as vLLM runs so many samples."""
+async def running(gateway: Gateway, *, some: bool) -> None:
+    """Return as soon as vLLM runs samples, or none."""
 
-    async def so_many() -> bool:
-        return sum(await gateway.counted(RUNNING)) == count
+    async def so() -> bool:
+        return (sum(await gateway.counted(RUNNING)) > 0) is some
 
-    await until(so_many, 30)
+    await until(so, 60)
 
 
 async def test_a_deadline_stops_every_sample_and_delivers_what_is_written(gateway: Gateway) -> None:
@@ -134,7 +140,7 @@ async def test_a_deadline_stops_every_sample_and_delivers_what_is_written(gatewa
     assert compute["seconds"] <= 3.0
     assert reply["choices"][0]["message"]["content"]
     assert reply["choices"][0]["finish_reason"] == "length"
-    await running(gateway, 0)
+    await running(gateway, some=False)
 
 
 async def test_killing_a_replica_loses_no_request_and_it_is_used_again_afterwards(
