@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..difficulty.probe import shown
-from ..policy.table import evidence
+from ..policy.table import NOTHING, evidence
 from ..types import Difficulty
 from .learners import Floats
 from .pools import Pool
@@ -16,7 +16,6 @@ from .pools import Pool
 STAGES = (1, 2, 4, 8, 16, 32, 64)
 """Numbers of solutions at which a search looks at what it has."""
 
-_NOTHING = Difficulty(0, 0.0, None, 1.0, 5)
 
 Standing = tuple[int, bool]
 """How many solutions, judged or not."""
@@ -87,7 +86,7 @@ def pass_rate(pool: Pool) -> float:
 
 def seen_at(data: Outcomes, rows: NDArray[np.intp], standing: Standing) -> Floats:
     """Return the evidence in a standing, a row a problem; no solutions show nothing but the estimate."""
-    shows = data.difficulties.get(standing, [_NOTHING] * len(data.pools))
+    shows = data.difficulties.get(standing, [NOTHING] * len(data.pools))
     estimates = data.estimates if data.guided or not standing[0] else np.full(len(data.pools), data.estimates.mean())
     return np.array([evidence(shows[int(i)], float(estimates[i])) for i in rows], float)
 

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..policy.table import Table
+from ..policy.table import Table, Z
 from .learners import Floats
 from .outcomes import Outcomes, Standing, seen_at
 from .replay import Held
 
-_Z = 1.96
 _BINS = 10
 Graded = dict[Standing, Floats]
 
@@ -86,7 +85,7 @@ def _compute(data: Outcomes, n: int, judged: bool) -> Floats:
 
 
 def _result(right: Floats, compute: Floats) -> dict[str, float]:
-    half = _Z * float(right.std()) / len(right) ** 0.5
+    half = Z * float(right.std()) / len(right) ** 0.5
     accuracy = float(right.mean())
     return {"accuracy": accuracy, "low": accuracy - half, "high": accuracy + half, "compute": float(compute.mean())}
 

@@ -14,14 +14,12 @@ from ..aggregation import Aggregate
 from ..difficulty.probe import level
 from ..plan import Plan, Room
 from ..types import Difficulty
-from .names import STRATEGIES, plan_for
-from .table import Option, State, Table
+from .names import STRATEGIES, TREES, plan_for
+from .table import NOTHING, Option, State, Table
 
 Part = Literal["estimate", "probe", "replanning", "stopping", "scorer"]
 """What an ablation leaves out."""
 
-_NOTHING = Difficulty(0, 0.0, None, 1.0, 5)
-_TREES = ("beam_search", "dvts")
 _MOST = 256
 
 
@@ -44,7 +42,7 @@ class CalibratedPolicy:
 
     def plan(self, difficulty: Difficulty | None, room: Room) -> Plan:
         """Return the next round."""
-        shown, scored = difficulty or _NOTHING, room.verified and "scorer" not in self.without
+        shown, scored = difficulty or NOTHING, room.verified and "scorer" not in self.without
         if not room.solutions and room.samples == 1:
             return plan_for("greedy", 1, reason="one sample is all there is")
         if not room.solutions and "probe" not in self.without:
@@ -119,7 +117,7 @@ class CalibratedPolicy:
         if verified and not scored:
             return None
         wanted = 0 if option.n == state.samples else option.n - room.solutions
-        judges = verified and not state.judged and option.strategy not in _TREES and room.solutions > 0
+        judges = verified and not state.judged and option.strategy not in TREES and room.solutions > 0
         return wanted if wanted > 0 or (wanted == 0 and judges) else None
 
     def _affordable(self, option: Option, wanted: int, room: Room) -> int | None:
@@ -130,7 +128,7 @@ class CalibratedPolicy:
         if not wanted:
             return 0 if self._pays_judging(room) else None
         extra = min(wanted, room.affordable(wanted, judged=STRATEGIES[option.strategy].verified))
-        return None if extra < (wanted if option.strategy in _TREES else 1) else extra
+        return None if extra < (wanted if option.strategy in TREES else 1) else extra
 
     def _pays_judging(self, room: Room) -> bool:
         """Tell whether the tokens left pay for judging what there is."""
@@ -159,7 +157,7 @@ class CalibratedPolicy:
         reason = (
             f"{option.strategy} to {option.n} gains {100 * option.gain:.1f} points for {option.compute:.1f} solutions"
         )
-        whole = option.strategy in _TREES or "replanning" in self.without or self._hurried(room)
+        whole = option.strategy in TREES or "replanning" in self.without or self._hurried(room)
         n = extra if whole or not room.solutions else min(extra, room.solutions)
         return plan_for(option.strategy, n, option.m, reason=reason)
 

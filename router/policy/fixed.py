@@ -6,10 +6,9 @@ from ..aggregation import Aggregate
 from ..plan import Plan, Room
 from ..stopping import Stopping, decided
 from ..types import Difficulty
-from .names import STRATEGIES, plan_for
+from .names import STRATEGIES, TREES, plan_for
 
 _UNBOUNDED = 256
-_STEPWISE = ("beam_search", "dvts")
 _HURRY = 10.0
 _FEW = 4
 
@@ -39,7 +38,7 @@ class FixedPolicy:
             return replace(plan_for("greedy", 1, reason="one whole answer first"), provisional=True)
         n = min(wanted, room.affordable(_UNBOUNDED, judged=entry.verified))
         has_run = room.solutions > (1 if short else 0)
-        if n < 1 or (has_run and (self.name in _STEPWISE or not short)):
+        if n < 1 or (has_run and (self.name in TREES or not short)):
             stopped = "complete" if wanted < 1 else room.shortage
             return Plan(None, entry.aggregate, reason="the strategy asked for has run", stopped=stopped)
         later = (wanted if room.samples is None else min(wanted, room.samples)) - n
@@ -50,6 +49,6 @@ class FixedPolicy:
         """Return the rule that stops when nothing these `n` paths and later waves may bring could change the answer."""
         if STRATEGIES[self.name].aggregate is Aggregate.BEST_OF_N:
             return None  # a better solution may always be still to come
-        if self.name in _STEPWISE and n != room.samples:
+        if self.name in TREES and n != room.samples:
             return None  # only what the samples bound is sure to have no more than `n` solutions
         return Stopping(decided, later=later)

@@ -91,6 +91,9 @@ _ENTRIES = (
 STRATEGIES: Mapping[str, Entry] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
 """Every strategy, by the name clients use."""
 
+TREES = ("beam_search", "dvts")
+"""Strategies that search step by step: a tree runs whole or not at all."""
+
 
 def plan_for(name: str, n: int, m: int = 4, reason: str = "") -> Plan:
     """Return the plan that runs the strategy called `name` with `n` paths. Raises KeyError."""

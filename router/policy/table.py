@@ -19,6 +19,9 @@ EVIDENCE = (
 )  # fmt: skip
 """What the trees ask about, in the order of `evidence`."""
 
+NOTHING = Difficulty(0, 0.0, None, 1.0, 5)
+"""What is shown before the first solution."""
+
 _LOGPROB = EVIDENCE.index("first_logprob")
 _FLOOR = 1e-4
 

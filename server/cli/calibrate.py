@@ -12,6 +12,7 @@ from rich.console import Console
 from router.calibration.pools import Heading, PoolFile
 from router.difficulty.prompt import FEATURES
 from router.evaluation.sweep import Models
+from router.policy.names import TREES
 from router.ports import GeneratorError
 from server.embedded import fingerprint
 from server.gateway import Model
@@ -26,7 +27,6 @@ from .harvest import Harvest, joined, say
 from .progress import Questionnaire
 from .questions import Manner, Questions, of_family, of_file
 
-TREES = ("beam_search", "dvts")
 _INTERRUPTED = 130
 
 
