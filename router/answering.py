@@ -9,6 +9,7 @@ from math import ceil, inf
 
 from .aggregation import Aggregate, aggregate
 from .budget import Budget, Ledger, Spent
+from .cut import Cut
 from .difficulty.probe import grade, probe
 from .equality import Equivalence, key
 from .events import Answered, Observer, Planned, Probed, ignore
@@ -31,7 +32,7 @@ _SHIFT = 0.1
 
 
 class NoAnswer(Exception):
-    """Nothing at all to answer with, and why: `reason` is "deadline", "generator", "refused" or "busy"."""
+    """Nothing at all to answer with, and why: `reason` is "deadline", "shutdown", "generator", "refused" or "busy"."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -43,8 +44,8 @@ class Answer:
     """What was decided, what it took, and why it ended.
 
     `stopped` is "complete" (what was planned ran), "agreed" (more would not change it, or not enough to be worth it),
-    "budget" or "deadline". `difficulty` is what the policy made of the solutions before the last plan, or else what
-    they show: None where that is a single one.
+    "budget", "deadline" or "shutdown" (the server had to stop). `difficulty` is what the policy made of the solutions
+    before the last plan, or else what they show: None where that is a single one.
     """
 
     verdict: Verdict
@@ -80,13 +81,14 @@ async def answer(
     seed: int = 0,
     live: bool = False,
     equivalence: Equivalence = key,
+    cut: Cut | None = None,
 ) -> Answer:
     """Answer `problem` within `budget`, as `policy` decides.
 
-    With `live`, the text of a plan of a single sample is reported as it is written. Raises NoAnswer
-    and ProblemTooLong.
+    With `live`, the text of a plan of a single sample is reported as it is written. `cut` ends it early, from outside.
+    Raises NoAnswer and ProblemTooLong.
     """
-    start = asyncio.get_running_loop().time()
+    start, cut = asyncio.get_running_loop().time(), cut or Cut()
     soft, hard = _deadlines(start, budget.deadline)
     course = _Course(Plan(None, Aggregate.WEIGHTED_MAJORITY, reason="nothing was left to plan with"))
     measure = await _measured(generator, problem, hard)
@@ -105,10 +107,11 @@ async def answer(
         equivalence=equivalence,
     )
     try:
-        async with asyncio.timeout_at(hard):
-            await _think(search, policy, course, observe, equivalence, live=live)
+        async with asyncio.timeout_at(hard) as scope:
+            with cut.ending(scope):
+                await _think(search, policy, course, observe, equivalence, live=live)
     except TimeoutError:
-        search.stopped = "deadline"
+        search.stopped = "shutdown" if cut.made else "deadline"
     finally:
         search.close()
     return _concluded(search, course, measure, observe, equivalence)
@@ -231,6 +234,8 @@ def _concluded(
 
 
 def _nothing(search: Search) -> NoAnswer:
+    if search.stopped == "shutdown":
+        return NoAnswer("shutdown", "the server stops, and not a single token had arrived")
     if search.stopped == "deadline":
         return NoAnswer("deadline", "the deadline passed before a single token had arrived")
     if search.failure:
