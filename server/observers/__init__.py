@@ -1,6 +1,8 @@
-"""What watches requests: metrics and logs. Observers know reports, not the gateway that writes them."""
+"""What watches requests: metrics, logs, decisions, traces. Observers know reports, not the gateway that writes them."""
 
+from .decisions import Decisions
 from .logs import Log
-from .metrics import Metrics
+from .metrics import Metrics, PoolCounts
+from .traces import Tracing, Untraced, otlp
 
-__all__ = ["Log", "Metrics"]
+__all__ = ["Decisions", "Log", "Metrics", "PoolCounts", "Tracing", "Untraced", "otlp"]

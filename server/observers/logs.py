@@ -1,18 +1,17 @@
 """One line a request. Never what was asked or answered."""
 
-import json
 import logging
 
 from server.report import Outcome, Report
+from server.web.log import Fields
+
+from .redaction import Mask
 
 _log = logging.getLogger("cogitate.requests")
 
-_LONGEST = 300
-"""Characters of a cause."""
-
 
 class Log:
-    """Writes a line of `key=value` pairs for each request that has ended."""
+    """Writes a line for each request that has ended: `key=value` pairs, or an object where the log is JSON."""
 
     def started(self) -> None:
         """Nothing is known yet that would be worth a line."""
@@ -20,29 +19,44 @@ class Log:
     def ended(self, report: Report) -> None:
         """Write the line: a warning where the server is at fault."""
         ours = report.outcome in {Outcome.INTERNAL, Outcome.GENERATOR}
-        _log.log(logging.WARNING if ours else logging.INFO, "%s", _line(report))
+        level = logging.WARNING if ours else logging.INFO
+        if _log.isEnabledFor(level):
+            _log.log(level, Fields("request", _fields(report)))
 
 
-def _line(report: Report) -> str:
-    pairs: dict[str, object] = {
+def _fields(report: Report) -> dict[str, object]:
+    upstream, queued = report.upstream, report.queued
+    return {
         "id": report.request_id,
+        "trace_id": report.trace_id,
+        "key": report.key,
+        "status": report.status,
         "outcome": report.outcome.value,
-        "seconds": f"{report.seconds:.3f}",
-        "stream": report.stream,
+        "shed": report.shed,
         "model": report.model,
-        "budget": report.preset,
+        "stream": report.stream,
+        "preset": report.preset,
+        "asked": report.asked.samples if report.asked else None,
+        "granted": report.budget.samples if report.budget else None,
+        **_answered(report),
+        "seconds": round(report.seconds, 4),
+        "upstream": round(upstream, 4),
+        "queued": round(queued, 4),
+        "overhead": round(max(0.0, report.seconds - upstream - queued), 4),
+        "cause": Mask(report).cause(),
     }
-    if report.answer:
-        answer = report.answer
-        pairs |= {
-            "strategy": answer.plan.name or "probe",
-            "samples": answer.spent.samples,
-            "tokens": answer.spent.tokens,
-            "scorer_tokens": answer.spent.scorer_tokens,
-            "stopped": answer.stopped,
-            "lost": answer.lost,
-            "degraded": bool(answer.degraded),
-        }
-    if cause := report.cause or (", ".join(report.answer.degraded) if report.answer else ""):
-        pairs["cause"] = json.dumps(cause[:_LONGEST], ensure_ascii=False)  # in quotes, on one line
-    return " ".join(f"{name}={value}" for name, value in pairs.items())
+
+
+def _answered(report: Report) -> dict[str, object]:
+    answer = report.answer
+    if answer is None:
+        return {}
+    return {
+        "strategy": answer.plan.name or "probe",
+        "samples": answer.spent.samples,
+        "tokens": answer.spent.tokens,
+        "scorer_tokens": answer.spent.scorer_tokens,
+        "stopped": answer.stopped,
+        "lost": answer.lost,
+        "degraded": bool(answer.degraded),
+    }

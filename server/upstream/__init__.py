@@ -5,7 +5,8 @@ from .faults import meaning
 from .http import Call, post, stream
 from .options import PoolOptions
 from .pool import Pool
-from .replica import Replica
+from .replica import Replica, Standing
+from .watcher import Watcher
 
 __all__ = [
     "Absence",
@@ -18,8 +19,10 @@ __all__ = [
     "Refused",
     "Replica",
     "Stalled",
+    "Standing",
     "Unreachable",
     "UpstreamError",
+    "Watcher",
     "meaning",
     "post",
     "stream",

@@ -9,6 +9,7 @@ from typing import Self
 
 import aiohttp
 
+from .carried import carried
 from .errors import Unreachable, UpstreamError
 from .faults import brief, fault
 from .options import PoolOptions
@@ -58,7 +59,8 @@ def stream(
     Raises an UpstreamError, or TimeoutError at `deadline` (event-loop time). Leaving before the end of the reply closes
     the connection at once, by which the backend knows to stop; at its end it is kept for the next call.
     """
-    return Call(session, replica, path, body, {**_HEADERS, **(headers or {})}, deadline, options or PoolOptions())
+    sent = {**_HEADERS, **carried.get(), **(headers or {})}
+    return Call(session, replica, path, body, sent, deadline, options or PoolOptions())
 
 
 async def post(

@@ -1,6 +1,7 @@
 """A pool of replicas, alive: connected, discovered, watched."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from random import Random
@@ -16,6 +17,7 @@ from .health import Health
 from .options import PoolOptions
 from .replica import Replica
 from .roster import Roster
+from .watcher import Watcher
 
 _MOST_TRIES = 3
 _PAUSE = 0.2  # seconds before a replica that failed, and has no other beside it, is asked again
@@ -59,6 +61,15 @@ class Pool:
     def healthy(self) -> int:
         """How many replicas may be asked: neither dead nor ejected."""
         return sum(replica.alive for replica in self.replicas)
+
+    @property
+    def standings(self) -> Counter[str]:
+        """How many replicas are how (`Standing`)."""
+        return Counter[str](replica.standing for replica in self.replicas)
+
+    def report_to(self, watcher: Watcher) -> None:
+        """Tell `watcher` from now on what happens to the replicas."""
+        self._roster.watcher = watcher
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -135,7 +146,7 @@ class Pool:
         wait = self._wait(failure)
         if deadline is not None and self._clock() + wait >= deadline:
             return False
-        if not self._roster.retries.take():
+        if not self._roster.retry():
             return False
         await asyncio.sleep(wait)
         return True

@@ -1,6 +1,7 @@
 """One server of a pool, and what is known of it."""
 
 from collections.abc import Callable
+from enum import StrEnum
 from hashlib import blake2b
 from random import Random
 
@@ -8,6 +9,18 @@ from .breaker import Breaker, State
 from .clock import Clock, loop_time
 
 _REST, _LONGEST_REST = 0.5, 10.0  # seconds
+
+
+class Standing(StrEnum):
+    """How a replica is, in one word for people who watch it."""
+
+    UP = "up"
+    TRIAL = "trial"
+    """Taken back, and to show by one call that it is well."""
+    RESTING = "resting"
+    """It has said that it is full."""
+    EJECTED = "ejected"
+    DEAD = "dead"
 
 
 def _alone() -> bool:
@@ -50,6 +63,17 @@ class Replica:
     def well(self) -> bool:
         """Whether it is in full service: alive and not on trial."""
         return not self.dead and self.breaker.state is State.CLOSED
+
+    @property
+    def standing(self) -> Standing:
+        """How it is: the first of dead, ejected, resting and on trial that is so, else up."""
+        if self.dead:
+            return Standing.DEAD
+        if self.breaker.state is State.OPEN:
+            return Standing.EJECTED
+        if self.rest_left:
+            return Standing.RESTING
+        return Standing.UP if self.breaker.state is State.CLOSED else Standing.TRIAL
 
     @property
     def rest_left(self) -> float:

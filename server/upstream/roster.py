@@ -13,6 +13,7 @@ from .errors import Absence, Busy, Failed, NoReplica, Stalled, Unreachable
 from .options import PoolOptions
 from .replica import Replica
 from .retries import Retries
+from .watcher import Nobody, Watcher
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class Roster:
     def __init__(self, name: str, options: PoolOptions, clock: Clock, random: Random) -> None:
         self.name = name
         self.retries = Retries(options.retry_ratio, clock)
+        self.watcher: Watcher = Nobody()
         self._options, self._clock, self._random = options, clock, random
         self._members: dict[str, Replica] = {}
         self._leaving: dict[str, Replica] = {}
@@ -102,6 +104,7 @@ class Roster:
         if not replica.breaker.failed(grave=grave) or not self._spare(replica):
             return
         _log.warning("%s: %s is ejected: %s", self.name, replica.url, failure)
+        self.watcher.ejected()
         replica.breaker.open()
         self.retries.credit(replica.calls + replica.breaker.failures - 1)
 
@@ -110,10 +113,17 @@ class Roster:
         out = sum(not other.alive for other in self._members.values() if other is not replica)
         return out + 1 <= len(self._members) // 2
 
+    def retry(self) -> bool:
+        """Take a retry out of the budget. False if there is none."""
+        taken = self.retries.take()
+        self.watcher.retried(taken=taken)
+        return taken
+
     def died(self, replica: Replica, reason: str) -> None:
         """Take it out: health checks find it dead."""
         if not replica.dead:
             _log.warning("%s: %s is dead: %s", self.name, replica.url, reason)
+            self.watcher.died()
             replica.died()
             self.retries.credit(replica.calls if replica.others() else 0)
 
