@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .keys import app as keys
+
 app = typer.Typer(
     name="cogitate",
     help="Decides, per question, how much and in which way to think. OpenAI-compatible.",
@@ -14,6 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(keys)
 
 
 def _tell_version(wanted: bool) -> None:
@@ -38,11 +41,29 @@ Port = Annotated[
 
 
 @app.command()
-def serve(host: Host = None, port: Port = None) -> None:
+def serve(
+    host: Host = None,
+    port: Port = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that serve. [default: 1]", min=1, max=64)] = None,
+    keys: Annotated[Path | None, typer.Option(help="File of API keys. [default: nobody is asked for one]")] = None,
+    anonymous: Annotated[
+        bool, typer.Option("--anonymous", help="Listen beyond this machine though nobody is asked for a key.")
+    ] = False,
+) -> None:
     """Start the server: on the embedded models, or on the generators that the settings name (docs/backends.md)."""
     from .serve import serve as run
 
-    raise typer.Exit(run(host, port))
+    raise typer.Exit(run(host=host, port=port, workers=workers, keys=keys, anonymous=anonymous or None))
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Check the settings of `serve` against what they name: models, keys, Redis, collector, files. Starts nothing."""
+    from .doctor import doctor as run
+
+    raise typer.Exit(run(as_json=as_json))
 
 
 @app.command()
@@ -77,6 +98,19 @@ def ask(
 
     text = sys.stdin.read() if question == "-" else question
     raise typer.Exit(run(text.strip(), budget, strategy, seed))
+
+
+@app.command()
+def replay(
+    file: Annotated[str, typer.Argument(help="File of decision records (COGITATE_DECISIONS); - is standard input.")],
+    request: Annotated[str | None, typer.Option(help="Only the request of this id, or of this trace.")] = None,
+    last: Annotated[int | None, typer.Option(help="Only the last so many.", min=1)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: the records themselves, a line each.")] = False,
+) -> None:
+    """Show again, step by step, what was decided for recorded requests, and what it cost."""
+    from .replay import replay as run
+
+    raise typer.Exit(run(file, request, last, as_json=as_json))
 
 
 @app.command()

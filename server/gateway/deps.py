@@ -8,22 +8,24 @@ from typing import Any, Literal
 from router.policy.table import Table
 from router.ports import Generator, Scorer
 from router.types import Problem
-from server.report import RequestObserver
+from server.admission import Admission
+from server.keys import Keyring, LocalQuota, Quota
+from server.report import RequestObserver, Trace
 from server.web.readiness import Readiness
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Numbers an operator sets: `max_deadline` in seconds, `max_body_bytes` in bytes, the others are counts.
+    """Numbers an operator sets: `max_deadline` in seconds, `max_body_bytes` in bytes, `max_samples` a count.
 
-    `price` is the accuracy that `auto` asks of one sample-equivalent.
+    A client may take `client_seconds` to send a body. `price` is the accuracy that `auto` asks of a sample-equivalent.
     """
 
     default_budget: str
     max_samples: int
     max_deadline: float
     max_body_bytes: int
-    max_concurrency: int
+    client_seconds: float = 20.0
     price: float = 0.002
 
 
@@ -94,7 +96,8 @@ class Deps:
     """All that the application stands on.
 
     A request that names no model gets the first of `models`. `running` is entered when the server starts and left
-    when it has stopped; it opens and closes `readiness`.
+    when it has stopped; it opens and closes `readiness`. `trace` begins the trace of a request from its headers and
+    its id. Without a `keyring` nobody is asked for a key.
     """
 
     models: tuple[Model, ...]
@@ -104,6 +107,10 @@ class Deps:
     readiness: Readiness
     running: Callable[[], AbstractAsyncContextManager[None]]
     limits: Limits
+    admission: Admission
+    trace: Callable[[Mapping[str, str], str], Trace]
+    keyring: Keyring | None = None
+    quota: Quota = field(default_factory=LocalQuota)
 
     def model(self, name: str | None) -> Model | None:
         """Return the model of this name, the first where none is named, or None."""

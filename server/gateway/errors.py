@@ -2,7 +2,7 @@
 
 400 invalid_request_error   the question is too long, or the model's backend refuses it
 502 server_error            the model did not answer
-503 overloaded_error        its servers are full, or not there yet
+503 overloaded_error        its servers are full, or not there yet; or this one has too much to do, or stops
 504 timeout_error           the deadline came before any answer
 """
 
@@ -14,7 +14,15 @@ from server.web.errors import ApiError, invalid, overloaded
 
 BUDGET_HEADER = "X-Compute-Budget"
 
-_OUTCOMES = {500: Outcome.INTERNAL, 502: Outcome.GENERATOR, 503: Outcome.OVERLOADED, 504: Outcome.DEADLINE}
+_OUTCOMES = {
+    401: Outcome.REFUSED,
+    403: Outcome.REFUSED,
+    429: Outcome.REFUSED,
+    500: Outcome.INTERNAL,
+    502: Outcome.GENERATOR,
+    503: Outcome.OVERLOADED,
+    504: Outcome.DEADLINE,
+}
 
 
 def outcome_of(error: ApiError) -> Outcome:
@@ -46,6 +54,8 @@ def _no_answer(failure: NoAnswer) -> ApiError:
         return _no_generator()
     if failure.reason == "busy":
         return overloaded("The model's servers are full, or not there yet.", "backend_overloaded")
+    if failure.reason == "shutdown":
+        return overloaded("The server stops; another will answer.", "stopping")
     if failure.reason == "refused":
         return invalid(f"The model's backend refuses the request: {failure}", code="backend_refused")
     return ApiError(

@@ -1,10 +1,11 @@
 """From a request's bytes to what the router is to do."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.datastructures import Headers
 
+from router.budget import Budget
 from router.types import Problem
 from server.web.errors import invalid, model_not_found
 
@@ -25,6 +26,19 @@ class Order:
     chosen: Chosen
     model: Model
     seed: int
+
+    def with_samples(self, most: int) -> "Order":
+        """Return the order with at most so many samples."""
+        return self if self.grant.samples <= most else self._within(replace(self.grant.budget, samples=most))
+
+    def with_tokens(self, most: int) -> "Order":
+        """Return the order with at most so much compute."""
+        tokens = self.grant.budget.tokens
+        enough = tokens is not None and tokens <= most
+        return self if enough else self._within(replace(self.grant.budget, tokens=most))
+
+    def _within(self, budget: Budget) -> "Order":
+        return replace(self, grant=replace(self.grant, budget=budget))
 
 
 def read(body: bytes, headers: Headers, deps: Deps) -> Order:

@@ -17,10 +17,14 @@ _HEADERS = {
 }
 
 
-def routes(models: Iterable[str]) -> APIRouter:
-    """Return the route of the page, on which one of `models` can be chosen."""
+_KEY = '<label>Key <input id="key" type="password" autocomplete="off" required></label>'
+
+
+def routes(models: Iterable[str], *, keyed: bool = False) -> APIRouter:
+    """Return the route of the page, on which one of `models` can be chosen; `keyed`, it asks for an API key."""
     page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     page = page.replace("@@STRATEGIES@@", _options(STRATEGIES)).replace("@@MODELS@@", _options(models))
+    page = page.replace("@@KEY@@", _KEY if keyed else "")
     router = APIRouter()
 
     @router.get("/", response_class=HTMLResponse)

@@ -1,9 +1,9 @@
 """What a client gets back: the completion, its usage, and the account of the compute behind it."""
 
+import random
 import time
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from router.answering import Answer
 from router.types import Candidate, Difficulty, Finish
@@ -45,7 +45,7 @@ def account(narrated: str, notice: str | None) -> str:
 
 def envelope(model: str, version: str) -> Envelope:
     """Return a new envelope, dated now."""
-    return Envelope(f"chatcmpl-{uuid4().hex}", int(time.time()), model, f"cogitate-{version}")
+    return Envelope(f"chatcmpl-{random.getrandbits(128):032x}", int(time.time()), model, f"cogitate-{version}")
 
 
 def returned(answer: Answer, choices: int) -> tuple[Candidate, ...]:

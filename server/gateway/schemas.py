@@ -13,6 +13,7 @@ from . import passed
 from .errors import unsupported
 
 MOST_CHOICES = 16
+MOST_MESSAGES = 2048
 
 
 class _Strict(BaseModel):
@@ -61,7 +62,7 @@ class ChatRequest(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow")
 
-    messages: Annotated[list[Message], Field(fail_fast=True, min_length=1)]
+    messages: Annotated[list[Message], Field(fail_fast=True, min_length=1, max_length=MOST_MESSAGES)]
     model: str | None = None
     n: Annotated[int, Field(ge=1, le=MOST_CHOICES)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1, lt=2**31)] | None = None
@@ -95,15 +96,18 @@ class ChatRequest(BaseModel):
 
     def refuse_all_but(self, passes: frozenset[str]) -> None:
         """Raise ApiError for a field whose meaning would be lost, unless the model takes it, and for nonsense."""
+        given = self._given()
         for name, asks_for_nothing in _ASKS_FOR_NOTHING.items():
-            if name not in passes and not asks_for_nothing(self._given(name)):
+            if name in given and name not in passes and not asks_for_nothing(given[name]):
                 raise unsupported(name)
         if self.top_logprobs and not self.logprobs:
             raise invalid("'top_logprobs' needs 'logprobs' to be true.", "top_logprobs")
-        passed.check({name: self._given(name) for name in passes})
+        if to_check := {name: given[name] for name in passes & given.keys()}:
+            passed.check(to_check)
 
     def problem(self, passes: frozenset[str] = frozenset()) -> types.Problem:
         """Return the question for the router, with the fields that it passes on. Raises ApiError where it cannot."""
+        given = self._given()
         messages = tuple(types.Message(_ROLES.get(m.role, m.role), m.text()) for m in self.messages)
         if not any(m.role == "user" for m in messages):
             raise invalid("'messages' must hold at least one message of the role 'user'.", "messages")
@@ -113,11 +117,13 @@ class ChatRequest(BaseModel):
             temperature=self.temperature,
             top_p=1.0 if self.top_p is None else self.top_p,
             stop=self._stops(),
-            extra={name: value for name in sorted(passes) if (value := self._given(name)) is not None},
+            extra={name: given[name] for name in sorted(passes & given.keys())},
         )
 
-    def _given(self, name: str) -> Any:
-        return getattr(self, name, None)  # pydantic keeps extra fields as attributes, too
+    def _given(self) -> dict[str, Any]:
+        """Return the fields that stand in the request and say something, those that are not read here among them."""
+        fields = {**self.__dict__, **(self.model_extra or {})}
+        return {name: value for name, value in fields.items() if value is not None}
 
     def _stops(self) -> tuple[str, ...]:
         stops = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())

@@ -5,6 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import orjson
 from starlette.types import Send
 
 from router.answering import Answer
@@ -16,6 +17,7 @@ from server.web.disconnect import ClientGone
 from . import errors, replies
 from .errors import BUDGET_HEADER
 from .exchange import Exchange
+from .inbox import Inbox, Patience
 from .orders import Order
 from .progress import Narrator
 from .replies import Envelope
@@ -28,6 +30,7 @@ PATIENCE = 30.0
 """Seconds a client may take to read what fills its buffers; then it counts as gone, for it keeps others out."""
 
 _ROLE = {"role": "assistant", "content": ""}
+_HOLE = "\ue000"
 _PIECE = re.compile(r"(?s).{1,24}\S*\s?")
 
 
@@ -61,14 +64,25 @@ class Stream:
         """What waits for the stream to begin."""
         if notice and order.request.show_reasoning:
             self._held.append(self._chunk(0, replies.reasoning(f"{notice}\n")))
-        self._written = ""
+        self._written = list[str]()
         """What has been sent of the first answer while it was being written."""
+        self._frame: tuple[bytes, bytes] | None = None
+        self._patience = Patience(PATIENCE)
 
     async def run(self, think: Callable[[Observer], Awaitable[Answer]], account: Callable[[Answer], Account]) -> None:
         """Run `think`, pass on what it reports, and send the answer with its account.
 
         Raises what went wrong, or Broken once the stream has begun; ClientGone for one who does not read.
         """
+        try:
+            async with self._patience:
+                await self._run(think, account)
+        except TimeoutError:
+            if self._patience.lost:
+                raise ClientGone from None
+            raise
+
+    async def _run(self, think: Callable[[Observer], Awaitable[Answer]], account: Callable[[Answer], Account]) -> None:
         try:
             answer = await self._relay(think)
             await self._finish(answer, account(answer))
@@ -82,14 +96,17 @@ class Stream:
             raise Broken(errors.outcome_of(error)) from failure
 
     async def _relay(self, think: Callable[[Observer], Awaitable[Answer]]) -> Answer:
-        events = asyncio.Queue[Event | None]()
-        thinking = asyncio.create_task(_until_end(think, events))
+        inbox = Inbox(SILENCE)
+        thinking = asyncio.create_task(_until_end(think, inbox))
         try:
-            await self._pass_on(events)
+            await self._pass_on(inbox)
             return await thinking
-        finally:
+        except BaseException:
             thinking.cancel()
             await asyncio.gather(thinking, return_exceptions=True)
+            raise
+        finally:
+            inbox.close()
 
     async def _finish(self, answer: Answer, account: Account) -> None:
         chosen = replies.returned(answer, self._order.request.choices)
@@ -103,10 +120,10 @@ class Stream:
         self._exchange.first_token()
         await self._write(*chunks, DONE, more=False)
 
-    async def _pass_on(self, events: asyncio.Queue[Event | None]) -> None:
+    async def _pass_on(self, inbox: Inbox) -> None:
         batch: list[Event | None] = []
-        while None not in batch:
-            batch = await _next(events)
+        while not batch or batch[-1] is not None:
+            batch = await inbox.batch()
             chunks = [chunk for event in batch if event is not None for chunk in self._event(event)]
             self._begun |= any(isinstance(event, Text | Sampled) for event in batch)
             if not batch:
@@ -119,13 +136,13 @@ class Stream:
     def _event(self, event: Event) -> Iterator[bytes]:
         if isinstance(event, Text):
             self._exchange.first_token()
-            self._written += event.text
-            yield self._chunk(0, {"content": event.text})
+            self._written.append(event.text)
+            yield self._content_chunk(event.text)
         elif not self._written and (line := self._narrator.hear(event)) and self._order.request.show_reasoning:
             yield self._chunk(0, replies.reasoning(line))
 
     def _content(self, index: int, candidate: Candidate) -> Iterator[bytes]:
-        text = candidate.text if index else candidate.text.removeprefix(self._written)
+        text = candidate.text if index else candidate.text.removeprefix("".join(self._written))
         if index:
             yield self._chunk(index, _ROLE)
         for piece in _PIECE.findall(text):
@@ -137,6 +154,14 @@ class Stream:
     def _usage(self, usage: dict[str, Any], account: Account) -> bytes:
         content = self._envelope.around("chat.completion.chunk", choices=[], usage=usage, compute=account)
         return sse(content)
+
+    def _content_chunk(self, text: str) -> bytes:
+        """Return a piece of the first answer: all but the text is written once for all pieces."""
+        if self._frame is None:
+            before, _, behind = self._chunk(0, {"content": _HOLE}).partition(orjson.dumps(_HOLE))
+            self._frame = before, behind
+        before, behind = self._frame
+        return b"%b%b%b" % (before, orjson.dumps(text), behind)
 
     def _chunk(
         self,
@@ -154,32 +179,18 @@ class Stream:
     async def _write(self, *chunks: bytes, more: bool = True) -> None:
         if not self._open:
             self._open = True
-            headers = {**STREAM_HEADERS, BUDGET_HEADER: self._order.grant.header}
+            headers = {**STREAM_HEADERS, BUDGET_HEADER: self._order.grant.header, **self._exchange.headers}
             raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
             await self._send({"type": "http.response.start", "status": 200, "headers": raw})
             chunks = (self._chunk(0, _ROLE), *self._held, *chunks)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._send({"type": "http.response.body", "body": b"".join(chunks), "more_body": more})
-        except TimeoutError:
-            raise ClientGone from None
+        self._patience.begin()
+        await self._send({"type": "http.response.body", "body": b"".join(chunks), "more_body": more})
+        self._patience.end()
 
 
-async def _until_end(think: Callable[[Observer], Awaitable[Answer]], events: asyncio.Queue[Event | None]) -> Answer:
-    """Run `think` with its events in the queue, and None behind the last."""
+async def _until_end(think: Callable[[Observer], Awaitable[Answer]], inbox: Inbox) -> Answer:
+    """Run `think` with its events in the inbox, and None behind the last."""
     try:
-        return await think(events.put_nowait)
+        return await think(inbox.put)
     finally:
-        events.put_nowait(None)
-
-
-async def _next(events: asyncio.Queue[Event | None]) -> list[Event | None]:
-    """Return all the events there are, waiting for the first; none after a long silence."""
-    try:
-        async with asyncio.timeout(SILENCE):
-            batch = [await events.get()]
-    except TimeoutError:
-        return []
-    while not events.empty():
-        batch.append(events.get_nowait())
-    return batch
+        inbox.put(None)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -26,25 +27,23 @@ class Backend:
     def asker(self, key: bytes, deadline: float | None = None) -> Ask:
         """Return how to put small questions about the prompt that `key` stands for. They may be tried again."""
         latest = asyncio.get_running_loop().time() + _ASKING_SECONDS
-        until = latest if deadline is None else min(deadline, latest)
+        return partial(self._ask, key, deadline, latest if deadline is None else min(deadline, latest))
 
-        async def ask(path: str, body: Mapping[str, Any]) -> Any:
-            asked, tries = set[Replica](), 0
-            while True:
-                tries += 1
-                try:
-                    with self.pool.lease(key, 1, asked) as replica:
-                        asked.add(replica)
-                        return _parsed(await self.pool.post(replica, path, encoded(body), deadline=until))
-                except TimeoutError as late:
-                    if until == deadline:
-                        raise
-                    raise Stalled(f"no answer to {path} in {_ASKING_SECONDS:g} s") from late
-                except UpstreamError as failure:
-                    if isinstance(failure, Refused) or not await self.pool.patience(failure, until, tries):
-                        raise
-
-        return ask
+    async def _ask(self, key: bytes, deadline: float | None, until: float, path: str, body: Mapping[str, Any]) -> Any:
+        asked, tries = set[Replica](), 0
+        while True:
+            tries += 1
+            try:
+                with self.pool.lease(key, 1, asked) as replica:
+                    asked.add(replica)
+                    return _parsed(await self.pool.post(replica, path, encoded(body), deadline=until))
+            except TimeoutError as late:
+                if until == deadline:
+                    raise
+                raise Stalled(f"no answer to {path} in {_ASKING_SECONDS:g} s") from late
+            except UpstreamError as failure:
+                if isinstance(failure, Refused) or not await self.pool.patience(failure, until, tries):
+                    raise
 
 
 def encoded(body: Any) -> bytes:

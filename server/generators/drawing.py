@@ -50,7 +50,10 @@ class Drawing:
         """Yield what ends, as it ends; without the samples that were lost. Raises GeneratorError when all were."""
         delivered = 0
         try:
-            self._begin(self._writings)
+            if len(self._writings) == 1:  # it needs no task of its own, and the end of its reply is waited for
+                await self._carry_out(self._writings, ())
+            else:
+                self._begin(self._writings)
             while self._open:
                 letter = await self._inbox.get()
                 if isinstance(letter, BaseException):

@@ -26,7 +26,7 @@ class Text:
         self._stops, self._steps, self._emit = tuple(stop for stop in stops if stop), steps, emit
         self._reach = max([*map(len, self._stops), len(SEPARATOR) if steps else 1]) - 1
         self._tail = before[max(len(before) - self._reach, 0) :]
-        self._plain = not (self._stops or self._steps or self._emit)
+        self._free = not (self._stops or self._steps)
         self._parts = list[str]()
         self._length = 0
         self._held = ""
@@ -44,16 +44,17 @@ class Text:
         """Add a piece; return what it has ended the sample with."""
         self._parts.append(piece)
         before, self._length = self._length, self._length + len(piece)
-        if self._plain:
+        if self._free:  # what nothing can end is passed on as it is
+            if self._emit is not None and piece:
+                self._emit(piece)
             return None
         finish = None
-        if self._reach or self._stops:
-            window = self._tail + piece
-            found = self._found(window, len(self._tail), self._words(piece, before) if self._steps else None)
-            if found:
-                finish, end = found
-                self._cut(max(0, before - len(self._tail) + end))
-            self._tail = window[max(len(window) - self._reach, 0) :]
+        window = self._tail + piece
+        found = self._found(window, len(self._tail), self._words(piece, before) if self._steps else None)
+        if found:
+            finish, end = found
+            self._cut(max(0, before - len(self._tail) + end))
+        self._tail = window[max(len(window) - self._reach, 0) :]
         if self._emit is not None:
             self._held += piece
             self._release(self.surplus, 0 if finish else self._doubtful())

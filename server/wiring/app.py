@@ -8,12 +8,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from server.gateway import Deps, Exposition, Limits, Readiness, create_app
-from server.observers import Log, Metrics
+from server.keys import Quota
+from server.observers import Metrics
 from server.settings import Settings
 from server.web.process import version
 
+from .guards import admission_of, keyring_of, quota_of
 from .models import Served, models_of
+from .observers import ears_of
 from .policies import tell
+from .watching import Watching
 
 _log = logging.getLogger(__name__)
 
@@ -21,22 +25,35 @@ _log = logging.getLogger(__name__)
 def build(settings: Settings) -> tuple[FastAPI, Readiness]:
     """Return the application, and what says whether it is ready.
 
-    Embedded weights and policy files are read here; everything else starts with the server. Raises ValueError for
-    settings that make no sense.
+    Embedded weights, policy files and keys are read here; everything else starts with the server. Raises ValueError
+    for settings that make no sense.
     """
     served, readiness, metrics = models_of(settings), Readiness(), Metrics(version())
     for one in served:
         tell(one.model)
         file = one.model.calibration
         metrics.serves(one.model.id, one.model.rules, file.digest if file else "")
+    admission, ears, quota = admission_of(settings), ears_of(settings, metrics, version()), quota_of(settings)
+    watching = Watching(metrics, served, admission)
+
+    @asynccontextmanager
+    async def running() -> AsyncGenerator[None]:
+        with ears.open():
+            async with _models_running(served, readiness), watching.running(), _closing(quota):
+                yield
+
     deps = Deps(
         models=tuple(s.model for s in served),
         version=version(),
-        observers=(metrics, Log()),
-        exposition=lambda: Exposition(metrics.exposed(), metrics.content_type),
+        observers=ears.observers,
+        exposition=lambda: Exposition(watching.exposed(), metrics.content_type),
         readiness=readiness,
-        running=lambda: _running(served, readiness),
+        running=running,
         limits=limits_of(settings),
+        admission=admission,
+        trace=ears.tracing.begin,
+        keyring=keyring_of(settings),
+        quota=quota,
     )
     return create_app(deps), readiness
 
@@ -48,13 +65,21 @@ def limits_of(settings: Settings) -> Limits:
         max_samples=settings.max_samples,
         max_deadline=settings.max_deadline,
         max_body_bytes=settings.max_body_bytes,
-        max_concurrency=settings.max_concurrency,
+        client_seconds=settings.client_seconds,
         price=settings.price,
     )
 
 
 @asynccontextmanager
-async def _running(served: Sequence[Served], readiness: Readiness) -> AsyncGenerator[None]:
+async def _closing(quota: Quota) -> AsyncGenerator[None]:
+    try:
+        yield
+    finally:
+        await quota.aclose()
+
+
+@asynccontextmanager
+async def _models_running(served: Sequence[Served], readiness: Readiness) -> AsyncGenerator[None]:
     """Start the models beside the server, which is alive meanwhile, and close them after it."""
     starting = [asyncio.create_task(_start(one, readiness)) for one in served]
     async with AsyncExitStack() as stack:

@@ -1,9 +1,9 @@
 """From settings to models: the embedded ones, or pools of generators with a scoring service beside them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from router.ports import GeneratorError
@@ -47,11 +47,12 @@ PASSES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A model, and how what it runs on is started and closed."""
+    """A model, how what it runs on is started and closed, and the pools it has, by role: generator, scorer."""
 
     model: Model
     start: Callable[[], Awaitable[None]]
     aclose: Callable[[], Awaitable[None]]
+    pools: Mapping[str, Pool] = field(default_factory=dict[str, Pool])
 
     async def proven(self, patience: float = inf) -> None:
         """Return as soon as the model answers. Raises GeneratorError when it has not for `patience` seconds."""
@@ -132,7 +133,8 @@ def _remote(name: str, backend: Backend) -> Served:
         details = {"replicas": _replicas(pool), **({"scorers": _replicas(scoring)} if scoring else {})}
         return Condition(up=generator.reachable, details=details)
 
-    return Served(Model(name, generator, scorer, passes=PASSES, condition=condition), start, aclose)
+    pools = {"generator": pool, **({"scorer": scoring} if scoring else {})}
+    return Served(Model(name, generator, scorer, passes=PASSES, condition=condition), start, aclose, pools)
 
 
 def _pool(backend: Backend) -> PoolOptions:

@@ -135,11 +135,12 @@ class Cluster:
         return sum([await self.stats(r) for r in self.replicas if r.alive], Counter[str]())
 
     async def metrics(self, process: Process | None = None) -> Counter[str]:
-        """Return the metrics of a process, or of the gateway, by name and over all labels."""
+        """Return the metrics of a process, or of the gateway, by name over all labels, and by "name label=value"."""
         text = (await self.http.get(f"{(process or self.gateway).url}/metrics")).text
         found = Counter[str]()
         for sample in (sample for family in text_string_to_metric_families(text) for sample in family.samples):
-            found[sample.name] += int(sample.value)
+            for name in (sample.name, *(f"{sample.name} {label}={value}" for label, value in sample.labels.items())):
+                found[name] += int(sample.value)
         return found
 
     async def running(self, replica: Process) -> int:

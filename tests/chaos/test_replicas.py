@@ -107,7 +107,7 @@ async def test_the_solutions_there_are_outlive_all_replicas(cluster: Cluster) ->
         assert (reply.votes, reply.compute["lost"]) == (finished, SAMPLES - finished)
         assert reply.seconds < 10.0
     await until(cluster.at_rest)
-    lost = (await cluster.metrics() - before)["cogitate_lost_samples_total"]
+    lost = (await cluster.metrics() - before)["cogitate_candidates_total state=lost"]
     assert lost == len(replies) * (SAMPLES - finished)
 
 

@@ -44,7 +44,7 @@ async def test_the_embedded_models_answer(client: httpx.AsyncClient) -> None:
     assert compute["notice"] is None
     assert compute["samples"] <= 16
     metrics = (await client.get("/metrics")).text
-    assert 'cogitate_requests_total{outcome="answered",stream="false"} 1.0' in metrics
+    assert 'cogitate_requests_total{model="cogitate-embedded",outcome="answered",stream="false"} 1.0' in metrics
 
 
 async def test_a_question_outside_the_family_is_answered_with_a_notice(client: httpx.AsyncClient) -> None:

@@ -19,6 +19,9 @@ INTERVAL = 8
 A sample that is cut may have up to 7 tokens more than were seen of it, which nobody is told.
 """
 
+ALONE = 32
+"""The same for a whole answer that is drawn alone: no vote ends it early, only its deadline can."""
+
 
 class VLLM:
     """Token ids in, token ids out."""
@@ -61,7 +64,7 @@ class VLLM:
         if order.draw.problem.extra.get("logprobs"):
             body["logprobs"] = order.draw.problem.extra.get("top_logprobs") or 0
         if not order.live:
-            body["stream_interval"] = INTERVAL
+            body["stream_interval"] = ALONE if order.count == 1 and order.draw.whole else INTERVAL
         if not order.draw.whole:
             steps_end(body)
         if "stop" in body:  # or else text that may become a stop string is held back, and lost where the call breaks

@@ -13,10 +13,13 @@ from fastapi import FastAPI
 
 from router.ports import Generator, Scorer
 from router.testing import FakeGenerator, FakeScorer
+from server.admission import Admission
 from server.gateway import Condition, Deps, Exposition, Limits, Model, Readiness, create_app
+from server.keys import Keyring, LocalQuota, Quota
+from server.observers.traces import Untraced
 from server.report import Report
 
-LIMITS = Limits(default_budget="auto", max_samples=256, max_deadline=60.0, max_body_bytes=100_000, max_concurrency=8)
+LIMITS = Limits(default_budget="auto", max_samples=256, max_deadline=60.0, max_body_bytes=100_000)
 
 
 def script(_text: str, seed: int) -> str:
@@ -53,6 +56,9 @@ def deps(
     watch: Watch | None = None,
     passes: frozenset[str] = frozenset(),
     condition: Callable[[], Condition] = Condition,
+    admission: Admission | None = None,
+    keyring: Keyring | None = None,
+    quota: Quota | None = None,
 ) -> Deps:
     readiness = Readiness()
     if ready:
@@ -74,6 +80,10 @@ def deps(
         readiness=readiness,
         running=nullcontext,
         limits=limits,
+        admission=admission or Admission(capacity=10_000, requests=100, waiting=100, patience=5.0),
+        trace=Untraced().begin,
+        keyring=keyring,
+        quota=quota or LocalQuota(),
     )
 
 

@@ -221,12 +221,6 @@ async def test_before_the_models_answer_requests_are_asked_to_come_back() -> Non
     assert error_of(response)["code"] == "starting"
 
 
-async def test_a_full_server_refuses_at_once() -> None:
-    response = await ask(deps(limits=replace(LIMITS, max_concurrency=0)))
-    assert response.status_code == 503
-    assert error_of(response)["code"] == "search_overloaded"
-
-
 async def test_a_body_over_the_limit_is_refused_however_it_is_sent() -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(10):

@@ -81,7 +81,7 @@ async def test_a_client_that_leaves_while_it_sends_is_no_fault() -> None:
 
 async def test_a_client_that_stops_sending_is_not_waited_for() -> None:
     watch = Reported()
-    async with serving(create_app(deps(watch=watch, limits=replace(LIMITS, max_deadline=0.02)))) as port:
+    async with serving(create_app(deps(watch=watch, limits=replace(LIMITS, client_seconds=0.02)))) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request(stream=False)[:-5])
         reply = await asyncio.wait_for(reader.read(), 5)  # to its end: the connection is closed

@@ -117,6 +117,7 @@ async def test_what_has_come_of_a_sample_that_waits_at_the_deadline_is_delivered
         return False
 
     monkeypatch.setattr(generator.pool, "patience", until_it_is_too_late)
+    monkeypatch.setattr("server.generators.dialects.vllm.ALONE", 8)
     await drawn(generator, ordered())
     fake.fail("drop", after_chunks=2)  # a token, and 8 more
     samples = await drawn(generator, ordered(seconds=0.5))

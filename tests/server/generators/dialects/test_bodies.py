@@ -111,5 +111,7 @@ async def test_a_conversation_with_a_system_message_keeps_its_own():
 
 async def test_vllm_sends_every_token_at_once_only_to_who_reads_along():
     order = ordered(asking())
-    assert (await body_of(VLLM("m"), order))["stream_interval"] == 8
+    alone = replace(order, draw=replace(order.draw, whole=True))
+    assert [(await body_of(VLLM("m"), o))["stream_interval"] for o in (order, replace(alone, count=2))] == [8, 8]
+    assert (await body_of(VLLM("m"), replace(alone, count=1)))["stream_interval"] == 32  # no vote ends it early
     assert "stream_interval" not in await body_of(VLLM("m"), replace(order, live=True))
