@@ -1,0 +1,1 @@
+"""Dashboards and rules, read as data and tried on a real Prometheus."""
