@@ -1,4 +1,4 @@
-"""What is deployed, read as data: compose files as Docker would understand them, and the stages of the Dockerfile."""
+"""What is deployed, read as data: the compose file as Docker would understand it, and the stages of the Dockerfile."""
 
 import os
 import re
@@ -24,7 +24,7 @@ from tests.server.gateway import serving
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "Dockerfile"
-COMPOSE = (ROOT / "docker-compose.yml", ROOT / "deploy" / "gpu-node" / "docker-compose.yml")
+COMPOSE = ROOT / "docker-compose.yml"
 VLLM = "0.32.0"
 """The version whose options are beside this file."""
 
@@ -56,33 +56,37 @@ def stages() -> dict[str, Stage]:
     return {name: Stage(name, base, body) for base, name, body in zip(*[iter(parts)] * 3, strict=True)}
 
 
-def services(file: Path) -> dict[str, dict[str, Any]]:
-    """Return the services of a compose file, variables of nobody's environment filled in."""
-    return cast("dict[str, dict[str, Any]]", document(file)["services"])
+def lineage(stage: Stage) -> str:
+    """Return the lines of a stage after those of the stages it is built from."""
+    known = stages()
+    return (lineage(known[stage.base]) if stage.base in known else "") + stage.text
 
 
-def document(file: Path) -> dict[str, Any]:
-    """Return a compose file."""
-    text = re.sub(r"\$\{(\w+):-([^{}]*)\}", r"\2", file.read_text())
+def services() -> dict[str, dict[str, Any]]:
+    """Return the services of the compose file, variables of nobody's environment filled in."""
+    return cast("dict[str, dict[str, Any]]", document()["services"])
+
+
+def document() -> dict[str, Any]:
+    """Return the compose file."""
+    text = re.sub(r"\$\{(\w+):-([^{}]*)\}", r"\2", COMPOSE.read_text())
     assert "$" not in text, "a variable without a default, or a form that is not understood here"
     return cast("dict[str, Any]", yaml.safe_load(text))
 
 
-def stage_of(service: Mapping[str, Any], file: Path) -> Stage | None:
+def stage_of(service: Mapping[str, Any]) -> Stage | None:
     """Return the stage that a service is built from, None for an image of somebody else's."""
-    build = service.get("build")
+    build = cast("dict[str, str] | None", service.get("build"))
     if build is None:
         return None
-    given = cast("dict[str, str]", {"context": build} if isinstance(build, str) else build)
-    assert (file.parent / given["context"]).resolve() == ROOT
-    known = stages()
-    return known[given.get("target", list(known)[-1])]
+    assert (COMPOSE.parent / build["context"]).resolve() == ROOT
+    return stages()[build["target"]]
 
 
-def environment(service: Mapping[str, Any], file: Path) -> dict[str, str]:
+def environment(service: Mapping[str, Any]) -> dict[str, str]:
     """Return the variables of ours in a service's container: those of its image, changed by its own."""
-    stage = stage_of(service, file)
-    lines = re.findall(r"^ENV (.*)$", stage.text, re.MULTILINE) if stage else []
+    stage = stage_of(service)
+    lines = re.findall(r"^ENV (.*)$", lineage(stage), re.MULTILINE) if stage else []
     image = dict(pair.split("=", 1) for line in lines for pair in line.split())
     merged = image | {name: str(value) for name, value in service.get("environment", {}).items()}
     return {name: value for name, value in merged.items() if name.startswith("COGITATE_")}

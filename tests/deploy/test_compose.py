@@ -1,10 +1,9 @@
-"""The compose files and the Dockerfile, without Docker: does what they say fit together, and fit the programs?"""
+"""The compose file and the Dockerfile, without Docker: does what they say fit together, and fit the programs?"""
 
 import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -22,6 +21,7 @@ from .reading import (
     environment,
     gateway,
     gateway_settings,
+    lineage,
     prm_settings,
     scoring_service,
     services,
@@ -30,32 +30,33 @@ from .reading import (
     vllm_flags,
 )
 
-GPU_NODE = COMPOSE[1]
-SERVICES = [(file, name) for file in COMPOSE for name in services(file)]
-OURS = [(file, name) for file, name in SERVICES if stage_of(services(file)[name], file)]
-IDS = [f"{file.parent.name}-{name}" for file, name in SERVICES]
-OUR_IDS = [f"{file.parent.name}-{name}" for file, name in OURS]
+SERVICES = list(services())
+OURS = [name for name in SERVICES if stage_of(services()[name])]
+GATEWAYS = ["cogitate", "gateway"]
+GPU = {"generator", "prm", "gateway"}
 
-each_service = pytest.mark.parametrize(("file", "name"), SERVICES, ids=IDS)
-each_of_ours = pytest.mark.parametrize(("file", "name"), OURS, ids=OUR_IDS)
+each_service = pytest.mark.parametrize("name", SERVICES)
+each_of_ours = pytest.mark.parametrize("name", OURS)
 each_image = pytest.mark.parametrize("target", ["gateway", "prm"])
 
 
-def service(file: Path, name: str) -> dict[str, Any]:
-    return services(file)[name]
+def service(name: str) -> dict[str, Any]:
+    return services()[name]
 
 
-def settings(file: Path, name: str) -> Settings | PrmSettings:
-    variables = environment(service(file, name), file)
-    stage = stage_of(service(file, name), file)
-    return prm_settings(variables) if stage and stage.name == "prm" else gateway_settings(variables)
+def stage(name: str) -> Stage:
+    return cast("Stage", stage_of(service(name)))
 
 
-def words(file: Path, name: str) -> list[str]:
+def settings(name: str) -> Settings | PrmSettings:
+    variables = environment(service(name))
+    return prm_settings(variables) if stage(name).name == "prm" else gateway_settings(variables)
+
+
+def words(name: str) -> list[str]:
     """The command of the container: the compose file's, else the image's."""
-    stage = stage_of(service(file, name), file)
-    given = service(file, name).get("command")
-    return [str(word) for word in given] if given else command_of(cast("Stage", stage))
+    given = service(name).get("command")
+    return [str(word) for word in given] if given else command_of(stage(name))
 
 
 def command_of(stage: Stage) -> list[str]:
@@ -73,21 +74,28 @@ def option(command: list[str], flag: str) -> str | None:
     return None
 
 
-def address(file: Path, name: str) -> tuple[str, int]:
+def address(name: str) -> tuple[str, int]:
     """Where the process in a container listens."""
-    command = words(file, name)
-    host, port = option(command, "--host"), option(command, "--port")
+    host, port = option(words(name), "--host"), option(words(name), "--port")
     if host and port:
         return host, int(port)
-    told = settings(file, name)
+    told = settings(name)
     return (told.listen_host, told.listen_port) if isinstance(told, PrmSettings) else (told.host, told.port)
 
 
-def probe(text: str) -> tuple[int, str]:
-    """Port and path of a health check."""
-    found = re.search(r"http://127\.0\.0\.1:(\d+)(/[^'\"\s]*)", text)
+def probe(text: str) -> tuple[str, str]:
+    """Port and path of a health check; the port may be the name of a variable."""
+    found = re.search(r"http://127\.0\.0\.1:(?:(\d+)|' \+ os\.environ\['(\w+)'\] \+ ')(/[^'\"\s]*)", text)
     assert found, f"no health check of a URL on this machine: {text}"
-    return int(found[1]), found[2]
+    return found[1] or found[2], found[3]
+
+
+def health_check(name: str) -> str:
+    """The command of a service's health check: the compose file's, else the image's."""
+    if check := service(name).get("healthcheck"):
+        assert check["test"][0] == "CMD"
+        return " ".join(check["test"])
+    return stage(name).text
 
 
 def seconds(duration: str) -> int:
@@ -102,34 +110,39 @@ async def status(app: FastAPI, path: str) -> int:
         return (await client.get(path)).status_code
 
 
-@pytest.mark.parametrize("file", COMPOSE, ids=[file.parent.name for file in COMPOSE])
-def test_a_compose_file_keeps_to_the_compose_specification(file: Path) -> None:
-    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", file]
+def test_the_compose_file_keeps_to_the_compose_specification() -> None:
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE]
     done = subprocess.run(check, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_gpu_node_has_a_generator_a_scoring_service_and_a_gateway() -> None:
-    assert services(GPU_NODE).keys() == {"generator", "prm", "gateway"}
+def test_without_a_profile_nothing_wants_a_gpu() -> None:
+    assert {name for name in SERVICES if "profiles" not in service(name)} == {"cogitate", "prometheus", "grafana"}
+    assert {name for name in SERVICES if service(name).get("profiles") == ["gpu"]} == GPU
+    assert {name for name in SERVICES if "deploy" in service(name)} == {"generator", "prm"}
+    embedded = settings("cogitate")
+    assert isinstance(embedded, Settings)
+    assert not embedded.generators
 
 
 @each_service
-def test_what_a_service_waits_for_exists_and_has_a_health_check(file: Path, name: str) -> None:
-    for other, how in service(file, name).get("depends_on", {}).items():
+def test_what_a_service_waits_for_is_started_with_it_and_has_a_health_check(name: str) -> None:
+    for other, how in service(name).get("depends_on", {}).items():
         assert how["condition"] == "service_healthy"
-        assert services(file)[other]["healthcheck"]["test"][0] == "CMD"
+        assert service(other).get("profiles") in (None, service(name).get("profiles"))
+        assert "CMD" in health_check(other)
 
 
 def test_the_gateway_waits_for_the_others_and_they_start_one_after_the_other() -> None:
-    assert service(GPU_NODE, "gateway")["depends_on"].keys() == {"generator", "prm"}
-    assert service(GPU_NODE, "prm")["depends_on"].keys() == {"generator"}
-    assert "depends_on" not in service(GPU_NODE, "generator")
+    assert service("gateway")["depends_on"].keys() == {"generator", "prm"}
+    assert service("prm")["depends_on"].keys() == {"generator"}
+    assert "depends_on" not in service("generator")
 
 
 @each_of_ours
-def test_every_variable_of_ours_is_a_setting_with_a_value_that_is_accepted(file: Path, name: str) -> None:
-    told = settings(file, name)
-    for variable in environment(service(file, name), file):
+def test_every_variable_of_ours_is_a_setting_with_a_value_that_is_accepted(name: str) -> None:
+    told = settings(name)
+    for variable in environment(service(name)):
         field = variable.removeprefix("COGITATE_PRM_" if isinstance(told, PrmSettings) else "COGITATE_").lower()
         assert field in told.model_fields_set
 
@@ -140,8 +153,8 @@ def test_a_misspelt_variable_is_found() -> None:
 
 
 @each_of_ours
-def test_the_processes_take_every_option_that_they_are_given(file: Path, name: str) -> None:
-    program, command, *options = words(file, name)
+def test_the_processes_take_every_option_that_they_are_given(name: str) -> None:
+    program, command, *options = words(name)
     run = [sys.executable, "-m", "server", command, "--help"]
     told = subprocess.run(run, capture_output=True, text=True, check=True, cwd=ROOT, env={"COLUMNS": "200"}).stdout
     assert program == "cogitate"
@@ -149,38 +162,55 @@ def test_the_processes_take_every_option_that_they_are_given(file: Path, name: s
         assert not word.startswith("--") or word.partition("=")[0] in told
 
 
-@each_service
-def test_a_process_in_a_container_listens_to_the_others(file: Path, name: str) -> None:
-    assert address(file, name)[0] == "0.0.0.0"  # noqa: S104 - the container's own
+@pytest.mark.parametrize("name", [*OURS, "generator"])
+def test_a_process_in_a_container_listens_to_the_others(name: str) -> None:
+    assert address(name)[0] == "0.0.0.0"  # noqa: S104 - the container's own
 
 
 @each_service
-def test_only_gateways_are_published_and_on_this_machine_only(file: Path, name: str) -> None:
-    published = [str(port).split(":") for port in service(file, name).get("ports", ())]
-    stage = stage_of(service(file, name), file)
-    if not stage or stage.name != "gateway":
-        assert not published
-        return
-    (host, _, container), *more = published
-    assert (host, int(container), more) == ("127.0.0.1", address(file, name)[1], [])
+def test_what_is_published_is_published_on_this_machine_only(name: str) -> None:
+    published = [str(port).split(":") for port in service(name).get("ports", ())]
+    assert len(published) == (name not in ("generator", "prm"))
+    for host, _, container in published:
+        assert host == "127.0.0.1"
+        assert int(container) == {"prometheus": 9090, "grafana": 3000}.get(name) or address(name)[1]
 
 
-@each_service
-async def test_a_health_check_asks_the_process_on_its_port_for_a_path_it_has(file: Path, name: str) -> None:
-    stage = stage_of(service(file, name), file)
-    if check := service(file, name).get("healthcheck"):
-        text = " ".join(check["test"])
-        assert seconds(check["timeout"]) < seconds(check["interval"])
-    else:
-        text = cast("Stage", stage).text
-    port, path = probe(text)
-    assert port == address(file, name)[1]
-    if not stage:
-        assert path == "/health"  # vLLM's own: 200 while its engine lives
-    elif stage.name == "prm":
-        assert await status(scoring_service(), path) == 503  # it has the path, and its model is not loaded
-    else:
-        assert await status(gateway(), path) == 200
+def test_no_two_services_are_published_on_one_port() -> None:
+    doors = [str(port).split(":")[1] for name in SERVICES for port in service(name).get("ports", ())]
+    assert len(set(doors)) == len(doors) == 4
+
+
+@pytest.mark.parametrize("name", GATEWAYS)
+def test_nobody_is_asked_for_a_key_only_because_the_compose_file_says_so(name: str) -> None:
+    told = settings(name)
+    assert isinstance(told, Settings)
+    assert told.anonymous
+    assert service(name)["environment"]["COGITATE_ANONYMOUS"] == "true"
+    assert "COGITATE_ANONYMOUS=" not in re.sub(r"^#.*$", "", lineage(stage(name)), flags=re.MULTILINE)
+
+
+@each_of_ours
+async def test_a_health_check_asks_the_process_on_its_port_for_a_path_it_has(name: str) -> None:
+    port, path = probe(health_check(name))
+    assert int(environment(service(name)).get(port, port)) == address(name)[1]
+    # 503: the scoring service has the path, and its model is not loaded
+    app, expected = (scoring_service(), 503) if name == "prm" else (gateway(), 200)
+    assert await status(app, path) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("generator", ("8000", "/health")),  # vLLM's own: 200 while its engine lives
+        ("prometheus", ("9090", "/-/ready")),
+        ("grafana", ("3000", "/api/health")),
+    ],
+)
+def test_a_health_check_of_a_program_of_others_asks_for_what_it_documents(name: str, expected: tuple[str, str]) -> None:
+    check = service(name)["healthcheck"]
+    assert seconds(check["timeout"]) < seconds(check["interval"])
+    assert probe(health_check(name)) == expected
 
 
 async def test_a_path_that_is_none_would_be_noticed() -> None:
@@ -188,27 +218,27 @@ async def test_a_path_that_is_none_would_be_noticed() -> None:
 
 
 def test_the_gateway_asks_the_services_that_are_there_on_the_ports_they_have() -> None:
-    told = gateway_settings(environment(service(GPU_NODE, "gateway"), GPU_NODE))
-    places = {f"http://{name}:{address(GPU_NODE, name)[1]}" for name in ("generator", "prm")}
+    told = gateway_settings(environment(service("gateway")))
+    places = {f"http://{name}:{address(name)[1]}" for name in ("generator", "prm")}
     assert {*told.generators, *told.scorers} == places
-    assert told.served == option(words(GPU_NODE, "generator"), "--served-model-name")
+    assert told.served == option(words("generator"), "--served-model-name")
 
 
-@each_service
-def test_loading_a_model_is_given_time(file: Path, name: str) -> None:
-    if "deploy" in service(file, name):
-        assert seconds(service(file, name)["healthcheck"]["start_period"]) >= 600
+def test_loading_a_model_is_given_time() -> None:
+    assert seconds(service("generator")["healthcheck"]["start_period"]) >= 600
+    (period,) = re.findall(r"--start-period=(\S+)", stages()["prm"].text)
+    assert seconds(period) >= 600
 
 
-@pytest.mark.parametrize("name", ["prm", "gateway"])
+@each_of_ours
 def test_a_container_is_given_the_time_its_process_takes_to_stop(name: str) -> None:
-    told = settings(GPU_NODE, name)
+    told = settings(name)
     longest = told.max_deadline if isinstance(told, Settings) else told.max_read_seconds
-    assert seconds(service(GPU_NODE, name)["stop_grace_period"]) >= told.drain_seconds + longest + 5
+    assert seconds(service(name)["stop_grace_period"]) >= told.drain_seconds + longest + 5
 
 
 def test_vllm_is_given_options_it_has_and_the_version_they_were_read_from() -> None:
-    generator = service(GPU_NODE, "generator")
+    generator = service("generator")
     given = {word.partition("=")[0] for word in generator["command"] if word.startswith("-")}
     assert given
     assert given <= vllm_flags()
@@ -216,36 +246,40 @@ def test_vllm_is_given_options_it_has_and_the_version_they_were_read_from() -> N
 
 
 @each_service
-def test_volumes_are_declared_and_nothing_else_of_ours_is_written(file: Path, name: str) -> None:
-    mounts = [str(volume).split(":") for volume in service(file, name).get("volumes", ())]
-    assert {volume for volume, _ in mounts} <= set(document(file).get("volumes", {}))
-    stage = stage_of(service(file, name), file)
-    if stage and (home := re.search(r"HF_HOME=(\S+)", stage.text)):
+def test_an_image_of_others_has_a_version_and_one_of_ours_is_built(name: str) -> None:
+    if name in OURS:
+        assert service(name)["image"] == {"prm": "cogitate-prm"}.get(name, "cogitate")
+    else:
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+:v?\d+\.\d+\.\d+", service(name)["image"])
+
+
+@each_service
+def test_a_mount_is_a_declared_volume_or_a_folder_of_ours_that_is_only_read(name: str) -> None:
+    mounts = [str(volume).split(":") for volume in service(name).get("volumes", ())]
+    for source, target, *mode in mounts:
+        assert target.startswith("/")
+        if source.startswith("."):
+            assert any((ROOT / source).iterdir())
+            assert mode == ["ro"]
+        else:
+            assert (source in document()["volumes"], mode) == (True, [])
+    if name in OURS and (home := re.search(r"HF_HOME=(\S+)", stage(name).text)):
         assert home[1] in [path for _, path in mounts]
 
 
-@each_of_ours
-def test_our_containers_have_no_rights_they_do_not_need(file: Path, name: str) -> None:
-    given = service(file, name)
-    assert given["read_only"] is True
-    assert given["cap_drop"] == ["ALL"]
+def test_no_volume_is_declared_that_nothing_mounts() -> None:
+    mounted = {str(volume).split(":")[0] for name in SERVICES for volume in service(name).get("volumes", ())}
+    assert set(document()["volumes"]) <= mounted
+
+
+@each_service
+def test_a_container_has_no_rights_it_does_not_need(name: str) -> None:
+    given = service(name)
     assert given["security_opt"] == ["no-new-privileges:true"]
     assert given["restart"] == "unless-stopped"
-    assert "USER 10001" in stages()[cast("Stage", stage_of(given, file)).name].text
-
-
-def test_the_default_image_is_the_gateway_without_what_the_scoring_service_needs() -> None:
-    known = stages()
-    default = known[list(known)[-1]]
-    assert (default.name, default.base, default.copies) == ("gateway", "base", {"build"})
-    assert "prm" not in known["build"].text
-    assert known["prm"].copies == {"build-prm"}
-    assert ".[prm]" in known["build-prm"].text
-
-
-@each_image
-async def test_an_image_says_itself_how_it_is_and_where_it_listens(target: str) -> None:
-    stage = stages()[target]
-    port, path = probe(stage.text)
-    assert f"EXPOSE {port}" in stage.text
-    assert await status(gateway() if target == "gateway" else scoring_service(), path) in (200, 503)
+    if name != "generator":  # vLLM's image runs as root
+        assert given["read_only"] is True
+        assert given["cap_drop"] == ["ALL"]
+        assert given["tmpfs"] == ["/tmp"]  # noqa: S108 - the container's own
+    if name in OURS:
+        assert "USER 10001:10001" in stage(name).text
