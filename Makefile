@@ -9,8 +9,11 @@ BIN := $(VENV)/bin
 # The embedded engine runs one thread per model; more BLAS threads only get in each other's way.
 export OPENBLAS_NUM_THREADS ?= 1
 
+# Tests that need programs beside Python: see test-operations.
+OPERATIONS := tests/monitoring tests/fleet tests/kubernetes tests/deploy/test_image.py
+
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-vllm format lint types imports check clean
+.PHONY: help setup serve test test-vllm test-operations format lint types imports check clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,7 +50,12 @@ imports: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 check: $(VENV)/.dev
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --cov --cov-report=term $(OPERATIONS:%=--ignore=%)
+
+test-operations: $(VENV)/.dev  ## Test with real Prometheus, Redis, nginx, image builds: installs them with apt-get
+	tools/install-system.sh
+	tools/check-kubernetes.sh
+	COGITATE_OPERATIONS=1 $(BIN)/python -m pytest $(OPERATIONS) tests/server/keys
 
 test-vllm: $(VENV)/.dev $(LLAMACPP_VENV)/.setup  ## Test on real vLLM and llama.cpp, which it installs (2.7 GB)
 	PYTHON=$(PYTHON) tools/install-vllm.sh $(VLLM_VENV)
